@@ -1,0 +1,65 @@
+"""Who may come in: modes, known devices, the permit window, keys (protocol A4, B7)."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum, StrEnum
+
+from .wire import BadReason, Refusal
+
+
+class AccessMode(StrEnum):
+    """What happens to a device that is not known (protocol A4)."""
+
+    APPROVE = "approve"
+    OPEN = "open"
+    KEY = "key"
+
+
+class Verdict(Enum):
+    """The answer to a device that asks to be let in; a refusal is raised instead."""
+
+    LET_IN = "let in"
+    ADMIT = "let in, and known from now on"
+    ASK = "a person decides"
+
+
+class Access:
+    """Decides who is let in. Whatever is not clearly allowed is refused."""
+
+    def __init__(
+        self,
+        mode: AccessMode = AccessMode.APPROVE,
+        known: Iterable[str] = (),
+        keys: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Start with the known device IDs and the keys (32 bytes each) by device ID."""
+        self.mode = mode
+        self.known = set(known)
+        self.refused: set[str] = set()
+        """Device IDs that a person keeps out, in any mode."""
+        self.keys = dict(keys or {})
+        self.permit_until = 0.0
+        """End of the permit window, in seconds of the broker's monotonic clock."""
+
+    @property
+    def guests(self) -> bool:
+        """Clients without an ID may use the broker."""
+        return self.mode is AccessMode.OPEN
+
+    def judge(self, device_id: str, identity: str | None, now: float) -> Verdict:
+        """Judge a device that sends ID; identity is what its key proved, None in plain text.
+
+        Raises Refusal: denied, key-required.
+        """
+        if device_id in self.refused:
+            raise Refusal(BadReason.DENIED, "this device is kept out")
+        if identity is not None:
+            if identity != device_id or device_id not in self.keys:
+                raise Refusal(BadReason.DENIED, "ID must be the identity of the key")
+            return Verdict.LET_IN
+        if device_id in self.keys or self.mode is AccessMode.KEY:
+            raise Refusal(
+                BadReason.KEY_REQUIRED, "connect by TLS with this device's key"
+            )
+        if self.mode is AccessMode.OPEN or device_id in self.known:
+            return Verdict.LET_IN
+        return Verdict.ADMIT if now < self.permit_until else Verdict.ASK

@@ -1,0 +1,693 @@
+"""One client: its state and its commands (protocol A2 to A4, B1 to B6, B8). No sockets, no clock of its own."""
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from itertools import chain
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+
+from . import wire
+from .definitions import Definition
+from .devices import Device, DeviceInfo, Will
+from .variables import Variable
+from .wire import BadReason, CloseReason, Refusal
+
+if TYPE_CHECKING:
+    from .broker import Broker
+
+_OK: Final = wire.encode_message("OK")
+_HELLO: Final = wire.encode_message("HELLO?")
+_VALUE: Final = " | VALUE="
+_END: Final = " | END"
+_SEQ_LENGTH: Final = 32
+_SECONDS_DIGITS: Final = 9
+_YES_NO: Final = {"YES": True, "NO": False}
+_PIECE: Final = 1 << 16
+"""Bytes of replayed values that are written at a time."""
+
+
+class State(Enum):
+    """Where a session stands (protocol A4)."""
+
+    STRANGER = "has not said who it is, and must"
+    GUEST = "has not said who it is, and need not"
+    WAITING = "waits for a person's decision"
+    MEMBER = "is let in under an ID"
+    CLOSED = "is over"
+
+
+class Step(Enum):
+    """What moves a session on."""
+
+    ASKED = "a person must decide"
+    LET_IN = "the ID is accepted"
+    CLOSED = "the connection ends"
+
+
+TRANSITIONS: Final[Mapping[tuple[State, Step], State]] = {
+    (State.STRANGER, Step.ASKED): State.WAITING,
+    (State.STRANGER, Step.LET_IN): State.MEMBER,
+    (State.STRANGER, Step.CLOSED): State.CLOSED,
+    (State.GUEST, Step.LET_IN): State.MEMBER,
+    (State.GUEST, Step.CLOSED): State.CLOSED,
+    (State.WAITING, Step.ASKED): State.WAITING,
+    (State.WAITING, Step.LET_IN): State.MEMBER,
+    (State.WAITING, Step.CLOSED): State.CLOSED,
+    (State.MEMBER, Step.ASKED): State.WAITING,
+    (State.MEMBER, Step.LET_IN): State.MEMBER,
+    (State.MEMBER, Step.CLOSED): State.CLOSED,
+}
+
+NOT_IN: Final = frozenset({State.STRANGER, State.WAITING})
+"""States in which only ID, HELLO?, HELLO! and CLOSE are taken."""
+ALWAYS: Final = frozenset({"ID", "HELLO?", "HELLO!", "CLOSE"})
+
+WITHOUT_WILL: Final = frozenset(
+    {
+        CloseReason.CLIENT_CLOSE,
+        CloseReason.SLEEP,
+        CloseReason.TAKEN_OVER,
+        CloseReason.REVOKED,
+        CloseReason.SHUTDOWN,
+    }
+)
+"""Ends that are no loss of the client (protocol B4, B5)."""
+WITHOUT_CLOSE: Final = frozenset({CloseReason.HTTP, CloseReason.TLS})
+"""Ends of connections that speak another protocol: they get no answer."""
+
+
+class Sink(Protocol):
+    """The connection under a session."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; calls the session's `pause` when too much waits to be sent."""
+
+    def close(self) -> None:
+        """End the connection after what was written has been sent."""
+
+    def pause_reading(self) -> None:
+        """Receive nothing more for now."""
+
+    def resume_reading(self) -> None:
+        """Receive again."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and not yet sent."""
+
+    def wake_after(self, seconds: float) -> None:
+        """Call the session's `wake` after a time."""
+
+
+class Session:
+    """A client of the broker, from its first byte to its last."""
+
+    __slots__ = (
+        "_alive",
+        "_asked_at",
+        "_backlog",
+        "_broker",
+        "_framer",
+        "_held",
+        "_held_size",
+        "_id_answer",
+        "_malformed",
+        "_messages",
+        "_out",
+        "_paused",
+        "_reading",
+        "_refilled_at",
+        "_sender",
+        "_silent_since",
+        "_sink",
+        "_size",
+        "_tokens",
+        "_unsent",
+        "_waking",
+        "address",
+        "device",
+        "filters",
+        "identity",
+        "opened_at",
+        "queued",
+        "received",
+        "requested",
+        "requested_info",
+        "state",
+        "will",
+    )
+
+    def __init__(
+        self, broker: "Broker", sink: Sink, address: str, identity: str | None = None
+    ) -> None:
+        """Begin a session from an address; identity is what a key has proved, None in plain text."""
+        now = broker.clock()
+        self._broker = broker
+        self._sink = sink
+        self.address = address
+        self.identity = identity
+        self.state = State.GUEST if broker.access.guests else State.STRANGER
+        self.device: Device | None = None
+        self.requested = ""
+        self.requested_info = DeviceInfo()
+        self.filters: dict[str, None] = {}
+        self.opened_at = now
+        self.received = 0
+        self.queued = False
+        self._framer = wire.Framer(broker.limits.line)
+        self._sender = wire.message_head("")
+        self.will: Will | None = None
+        self._id_answer: Mapping[str, str] = {}
+        self._malformed = 0
+        # output
+        self._out: list[bytes] = []
+        self._size = 0
+        self._paused = False
+        self._unsent = 0
+        self._held: dict[str, bytes | None] | None = None
+        self._held_size = 0
+        self._messages: list[bytes] | None = None
+        self._backlog: Iterator[bytes] | None = None
+        # pace and life
+        self._reading = True
+        self._tokens = broker.limits.burst
+        self._refilled_at = now
+        self._waking = False
+        self._alive = False
+        self._silent_since = now
+        self._asked_at: float | None = None
+
+    @property
+    def device_id(self) -> str:
+        """The ID that the client was let in under, empty where it has none."""
+        return self.device.id if self.device else ""
+
+    # Input
+
+    def receive(self, data: bytes) -> None:
+        """Take received bytes and carry out the commands in them."""
+        if self.state is State.CLOSED:
+            return
+        framer = self._framer
+        if not self.received:
+            framer.feed(data)
+            if wire.is_http(framer.start):
+                self.close(CloseReason.HTTP)
+                return
+        elif self.state in NOT_IN or self._blocked:
+            framer.feed(data)
+        elif whole := framer.take_whole(data):
+            items = wire.split_canonical(whole)
+            if items is None or len(
+                max(items, key=len)
+            ) > self._broker.limits.line - len(_END):
+                framer.unread(whole)
+            else:
+                self._receive_canonical(items)
+        self.work()
+
+    def _receive_canonical(self, items: list[str]) -> None:
+        """Carry out publishes to known variables and messages to connected devices, as long as there is nothing else."""
+        broker = self._broker
+        variables = broker.variables.heads
+        devices = broker.devices.heads
+        update = broker.update
+        sender = self._sender
+        device_id = self.device_id
+        now = broker.now()
+        done = 0
+        for item in items:
+            head, found, value = item.partition(_VALUE)
+            if not found or "|" in value:
+                break
+            if variable := variables.get(head):
+                update(variable, value.strip(), device_id, now)
+            elif target := devices.get(head):
+                blob = f"{sender}{value.strip()} | END\n".encode("ascii")
+                if not target.take_message(blob):
+                    break
+                broker.sent += 1
+            else:
+                break
+            done += 1
+        if done:
+            self._alive = True
+            self._malformed = 0
+            self._tokens -= done
+            self.received += done
+            broker.end_run()
+            self._answer(_OK * done, done)
+        if done < len(items):
+            rest = "".join(f"{item} | END\n" for item in items[done:])
+            self._framer.unread(rest.encode("ascii"))
+
+    def work(self) -> None:
+        """Carry out what was received, as far as output and pace allow."""
+        blocked = self._blocked
+        while not blocked:
+            try:
+                message = self._framer.next()
+            except Refusal as refusal:
+                self._count_malformed(refusal)
+            else:
+                if message is None:
+                    break
+                self._execute(message)
+            blocked = self._blocked
+        if self.state is not State.CLOSED:
+            self._set_reading(not blocked)
+        self._broker.end_run()
+        self._broker.outbox.batch_done(self)
+
+    @property
+    def _blocked(self) -> bool:
+        return (
+            self._paused
+            or self._backlog is not None
+            or (self._tokens < 0 and not self._refill())
+            or self.state is State.CLOSED
+        )
+
+    def _refill(self) -> bool:
+        limits = self._broker.limits
+        now = self._broker.clock()
+        earned = (now - self._refilled_at) * limits.rate
+        self._tokens = min(limits.burst, self._tokens + earned)
+        self._refilled_at = now
+        if self._tokens >= 0:
+            return True
+        if not self._waking:
+            self._waking = True
+            self._sink.wake_after(-self._tokens / limits.rate)
+        return False
+
+    def wake(self) -> None:
+        """Go on after a time that the pace of the client has asked for."""
+        self._waking = False
+        self.work()
+
+    def _set_reading(self, reading: bool) -> None:
+        if reading is not self._reading:
+            self._reading = reading
+            if reading:
+                self._sink.resume_reading()
+            else:
+                self._sink.pause_reading()
+
+    def _count_malformed(self, refusal: Refusal) -> None:
+        self.received += 1
+        self._tokens -= 1
+        self._malformed += 1
+        self._refuse(refusal)
+        if self._malformed >= self._broker.limits.malformed:
+            self.close(CloseReason.MALFORMED)
+
+    def _execute(self, message: wire.Message) -> None:
+        self.received += 1
+        self._tokens -= 1
+        self._alive = True
+        self._malformed = 0
+        try:
+            self._handler(message)(self, message.params)
+        except Refusal as refusal:
+            self._refuse(refusal, message.params)
+
+    def _handler(
+        self, message: wire.Message
+    ) -> Callable[["Session", Mapping[str, str]], None]:
+        """Find who carries out a command. Raises Refusal where it may not be carried out."""
+        command, params = message
+        if not 1 <= len(params.get("SEQ", "-")) <= _SEQ_LENGTH:
+            del params["SEQ"]
+            raise Refusal(BadReason.MALFORMED, f"SEQ has 1 to {_SEQ_LENGTH} characters")
+        _flag(params, "ACK", default=True)
+        handler = self._HANDLERS.get(command)
+        if handler is None:
+            known = ", ".join(self._HANDLERS)
+            raise Refusal(BadReason.UNKNOWN_COMMAND, f"known are {known}")
+        if self.state in NOT_IN and command not in ALWAYS:
+            waits = self.state is State.WAITING
+            advice = "wait for the OK of ID" if waits else "send ID first"
+            raise Refusal(BadReason.NOT_AUTHORIZED, advice)
+        return handler
+
+    # Commands: each gives its own OK, where it belongs
+
+    def _hello(self, params: Mapping[str, str]) -> None:
+        self._answer(wire.encode_message("HELLO!"))
+
+    def _hello_answered(self, params: Mapping[str, str]) -> None:
+        """HELLO! needs no answer: that it came is enough."""
+
+    def _identify(self, params: Mapping[str, str]) -> None:
+        device_id = _required(params, "ID")
+        wire.check_device_id(device_id)
+        if self.state is State.WAITING:
+            self._refuse(
+                Refusal(BadReason.NOT_AUTHORIZED, "another ID came after it"),
+                self._id_answer,
+            )
+        self.requested = device_id
+        self.requested_info = DeviceInfo.parse(params)
+        self._id_answer = params
+        try:
+            waits = self._broker.ask(self)
+        except Refusal as refusal:
+            self.refused(refusal)
+            return
+        if waits:
+            self._move(Step.ASKED)
+
+    def let_in(self, device: Device) -> None:
+        """Accept the ID that was sent: called by the broker, at once or when a person has decided."""
+        self._move(Step.LET_IN)
+        self.device = device
+        self._sender = wire.message_head(device.id)
+        self._ok(
+            self._id_answer,
+            KEEPALIVE=f"{self._broker.limits.keepalive:g}",
+            TIME=wire.encode_time(self._broker.now()),
+        )
+
+    def refused(self, refusal: Refusal) -> None:
+        """Refuse the ID that was sent, and close."""
+        self._refuse(refusal, self._id_answer)
+        self.close(CloseReason.DENIED)
+
+    def _subscribe(self, params: Mapping[str, str]) -> None:
+        text = _required(params, "VARIABLE")
+        replay = _flag(params, "REPLAY", default=True)
+        definitions = _flag(params, "DEF", default=False)
+        limit = self._broker.limits.subscriptions
+        if text not in self.filters and len(self.filters) >= limit:
+            raise Refusal(
+                BadReason.LIMIT, f"a client has at most {limit} subscriptions"
+            )
+        found = self._broker.read(text)
+        self._broker.subscribe(self, text, definitions=definitions)
+        self.filters[text] = None
+        self._charge(text)
+        self._ok(params)
+        self._stream(_replay(found, values=replay, definitions=definitions))
+
+    def _unsubscribe(self, params: Mapping[str, str]) -> None:
+        text = _required(params, "VARIABLE")
+        wire.check_filter(text)
+        if text in self.filters:
+            del self.filters[text]
+            self._broker.unsubscribe(self, text)
+        self._ok(params)
+
+    def _unsubscribe_all(self, params: Mapping[str, str]) -> None:
+        for text in self.filters:
+            self._broker.unsubscribe(self, text)
+        self.filters.clear()
+        self._ok(params)
+
+    def _get(self, params: Mapping[str, str]) -> None:
+        text = _required(params, "VARIABLE")
+        found = [v for v in self._broker.read(text) if v.value is not None]
+        if not found and not wire.is_wildcard(text):
+            raise wire.no_such_variable(text)
+        self._charge(text)
+        self._stream(chain(_replay(found), self._ok_line(params)))
+
+    def _charge(self, text: str) -> None:
+        """Make a search over all variables cost as many commands as it takes time."""
+        if wire.is_wildcard(text):
+            self._tokens -= len(self._broker.variables) / 20
+
+    def _publish(self, params: Mapping[str, str]) -> None:
+        name, value = _required(params, "VARIABLE"), _required(params, "VALUE")
+        retain = _flag(params, "RETAIN", default=True)
+        self._broker.publish(name, value, device=self.device_id, retain=retain)
+        self._ok(params)
+
+    def _delete(self, params: Mapping[str, str]) -> None:
+        self._broker.delete(_required(params, "VARIABLE"))
+        self._ok(params)
+
+    def _define(self, params: Mapping[str, str]) -> None:
+        name = _required(params, "VARIABLE")
+        definition = (
+            Definition.parse(params, self._broker.rules) if "TYPE" in params else None
+        )
+        self._broker.define(name, definition, device=self.device_id)
+        self._ok(params)
+
+    def _set_will(self, params: Mapping[str, str]) -> None:
+        name = _required(params, "VARIABLE")
+        self._broker.check_writable(name)
+        retain = _flag(params, "RETAIN", default=True)
+        value = params.get("VALUE")
+        self.will = None if value is None else Will(name, value, retain)
+        self._ok(params)
+
+    def _send(self, params: Mapping[str, str]) -> None:
+        target, value = _required(params, "DEVICE"), _required(params, "VALUE")
+        self._broker.send(self.device_id, target, value, ttl=_seconds(params, "TTL"))
+        self._ok(params)
+
+    def _close(self, params: Mapping[str, str]) -> None:
+        try:
+            sleep = _seconds(params, "SLEEP") or None
+        except Refusal:
+            sleep = None
+        self._end(CloseReason.SLEEP if sleep else CloseReason.CLIENT_CLOSE, sleep)
+
+    _HANDLERS: ClassVar[
+        Mapping[str, Callable[["Session", Mapping[str, str]], None]]
+    ] = {
+        "HELLO?": _hello,
+        "HELLO!": _hello_answered,
+        "ID": _identify,
+        "SUB": _subscribe,
+        "UNSUB": _unsubscribe,
+        "UNSUBALL": _unsubscribe_all,
+        "GET": _get,
+        "PUB": _publish,
+        "DEL": _delete,
+        "DEF": _define,
+        "WILL": _set_will,
+        "MSG": _send,
+        "CLOSE": _close,
+    }
+
+    # Output
+
+    def _answer(self, lines: bytes, count: int = 1) -> None:
+        self._out.append(lines)
+        self._broker.sent += count
+
+    def _ok_line(self, params: Mapping[str, str], **more: str) -> tuple[bytes, ...]:
+        if not _flag(params, "ACK", default=True):
+            return ()
+        if "SEQ" not in params and not more:
+            return (_OK,)
+        seq = {"SEQ": params["SEQ"]} if "SEQ" in params else {}
+        return (wire.encode_message("OK", seq | more),)
+
+    def _ok(self, params: Mapping[str, str], **more: str) -> None:
+        for line in self._ok_line(params, **more):
+            self._answer(line)
+
+    def _refuse(
+        self, refusal: Refusal, params: Mapping[str, str] | None = None
+    ) -> None:
+        answer: dict[str, str] = {}
+        if params and "SEQ" in params:
+            answer["SEQ"] = params["SEQ"]
+        answer["REASON"] = refusal.reason
+        if refusal.detail:
+            answer["DETAIL"] = wire.encode(refusal.detail)
+        self._answer(wire.encode_message("BAD", answer))
+
+    def deliver(self, name: str, blob: bytes, newest: bytes | None) -> None:
+        """Take messages of a variable; newest is kept for it while the client does not read (B8).
+
+        None stands for the value that the table has when the client reads again.
+        """
+        if self._paused:
+            self._hold(name, newest)
+        else:
+            self._queue(blob)
+
+    def deliver_definition(self, variable: Variable) -> None:
+        """Take a variable's new description; it is small and rare, so it is never held back."""
+        self._queue(variable.describe())
+
+    def take_message(self, blob: bytes) -> bool:
+        """Take a MSG; False where too many wait already for a client that does not read (B8)."""
+        if not self._paused:
+            self._queue(blob)
+            return True
+        if self._messages is None:
+            self._messages = []
+        if len(self._messages) >= self._broker.limits.messages:
+            return False
+        self._messages.append(blob)
+        return True
+
+    def _queue(self, blob: bytes) -> None:
+        self._enter_outbox()
+        self._out.append(blob)
+        self._size += len(blob)
+        if self._size > _PIECE:
+            self.flush()
+
+    def _enter_outbox(self) -> None:
+        if not self.queued:
+            self.queued = True
+            self._broker.outbox.add(self)
+
+    def _hold(self, name: str, newest: bytes | None) -> None:
+        if self._held is None:
+            self._held = {}
+        self._held_size += len(newest or b"") - len(self._held.get(name) or b"")
+        self._held[name] = newest
+        if self._held_size > self._broker.limits.waiting:
+            self._enter_outbox()
+
+    def _held_lines(self, held: dict[str, bytes | None]) -> Iterator[bytes]:
+        for name, newest in held.items():
+            variable = self._broker.variables.get(name)
+            if newest is not None:
+                yield newest
+            elif variable and variable.value is not None:
+                yield variable.delivery()
+
+    def _stream(self, lines: Iterator[bytes]) -> None:
+        """Write lines as fast as the client takes them; no command is carried out meanwhile."""
+        self._backlog = lines
+        self._pump()
+
+    def _pump(self) -> None:
+        while self._backlog is not None and not self._paused:
+            for line in self._backlog:
+                self._answer(line)
+                self._size += len(line)
+                if self._size > _PIECE:
+                    self.flush()
+                    break
+            else:
+                self._backlog = None
+
+    def flush(self) -> None:
+        """Write what is to be sent, in one piece."""
+        if self.state is State.CLOSED:
+            return
+        if self._held_size > self._broker.limits.waiting:
+            self.close(CloseReason.SLOW_READER)
+            return
+        out = self._out
+        if out:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            out.clear()
+            self._size = 0
+            self._sink.write(data)
+
+    def pause(self) -> None:
+        """The client does not read: hold back what can wait."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """The client reads again: give it what waited, the newest value of each variable."""
+        self._paused = False
+        if self._messages:
+            self._out.extend(self._messages)
+            self._messages = None
+        held, self._held, self._held_size = self._held, None, 0
+        if held:
+            lines = self._held_lines(held)
+            self._stream(chain(lines, self._backlog) if self._backlog else lines)
+        else:
+            self._pump()
+        self.work()
+
+    # Life
+
+    def tick(self, now: float) -> None:
+        """Look after keep-alive and the time to identify; now is of the monotonic clock (A4)."""
+        limits = self._broker.limits
+        if (
+            self.state is State.STRANGER
+            and now - self.opened_at >= limits.identify_timeout
+        ):
+            self.close(CloseReason.IDENTIFY_TIMEOUT)
+            return
+        if self._paused:
+            unsent = self._sink.unsent
+            self._alive = self._alive or unsent < self._unsent
+            self._unsent = unsent
+        if self._alive or self._tokens < 0:
+            self._alive = False
+            self._silent_since = now
+            self._asked_at = None
+            if self.device:
+                self.device.last_seen = self._broker.now()
+        elif self._asked_at is None:
+            if now - self._silent_since >= limits.keepalive:
+                self._asked_at = now
+                self._answer(_HELLO)
+                self.flush()
+        elif now - self._asked_at >= limits.keepalive_timeout:
+            self.close(CloseReason.KEEP_ALIVE)
+
+    def close(self, reason: CloseReason) -> None:
+        """Close from the broker's side, with CLOSE unless the other side speaks something else."""
+        if self.state is State.CLOSED:
+            return
+        self._held_size = 0
+        if reason not in WITHOUT_CLOSE:
+            self._answer(wire.encode_message("CLOSE", {"REASON": reason}))
+        self.flush()
+        self._end(reason)
+
+    def lost(self) -> None:
+        """The connection has ended."""
+        if self.state is not State.CLOSED:
+            self._end(CloseReason.LOST)
+
+    def _end(self, reason: CloseReason, sleep: float | None = None) -> None:
+        self.flush()
+        self._move(Step.CLOSED)
+        self._out.clear()
+        self._backlog = self._held = self._messages = None
+        self._broker.leave(self, reason, sleep)
+        self._sink.close()
+
+    def _move(self, step: Step) -> None:
+        self.state = TRANSITIONS[self.state, step]
+
+
+def _replay(
+    variables: list[Variable], *, values: bool = True, definitions: bool = False
+) -> Iterator[bytes]:
+    for variable in variables:
+        if definitions and variable.definition:
+            yield variable.describe()
+        if values and variable.value is not None:
+            yield variable.replay()
+
+
+def _required(params: Mapping[str, str], key: str) -> str:
+    if key not in params:
+        raise Refusal(BadReason.MISSING_PARAMETER, key)
+    return params[key]
+
+
+def _flag(params: Mapping[str, str], key: str, *, default: bool) -> bool:
+    value = params.get(key)
+    if value is None:
+        return default
+    if value not in _YES_NO:
+        raise Refusal(BadReason.MALFORMED, f"{key} is YES or NO")
+    return _YES_NO[value]
+
+
+def _seconds(params: Mapping[str, str], key: str) -> float | None:
+    value = params.get(key)
+    if value is None:
+        return None
+    if not value.isdecimal() or len(value) > _SECONDS_DIGITS:
+        raise Refusal(BadReason.MALFORMED, f"{key} is a whole number of seconds")
+    return float(value)
