@@ -65,6 +65,9 @@ class Observer:
     def device_refused(self, device_id: str, address: str, reason: BadReason) -> None:
         """A device was refused."""
 
+    def device_key_failed(self, device_id: str, address: str) -> None:
+        """A device tried TLS with a key that is not its, or without being known to have one."""
+
     def device_admitted(self, device: Device) -> None:
         """An unknown device was let in through the permit window and is known from now on."""
 
@@ -480,6 +483,11 @@ class Broker:
         self._let_in(session, admit=verdict is Verdict.ADMIT)
         return False
 
+    def key_failed(self, identity: str | None, address: str) -> None:
+        """Note that TLS failed for an identity, None where it did not come that far."""
+        if identity is not None and wire.is_device_id(identity):
+            self._notify(Observer.device_key_failed, identity, address)
+
     def approve(self, device_id: str) -> None:
         """Let a device in from now on, at once if it waits."""
         self.access.refused.discard(device_id)
@@ -547,6 +555,27 @@ class Broker:
             self._notify(Observer.device_disconnected, device, reason)
         if will is not None and reason not in WITHOUT_WILL:
             self._publish_will(will, session.device_id)
+        self.outbox.schedule()
+
+    def restore_device(
+        self,
+        device_id: str,
+        *,
+        address: str,
+        last_seen: float | None,
+        sleep: float | None = None,
+    ) -> None:
+        """Take a device as it was before a restart; sleep is what is left of it, in seconds."""
+        device = self.devices.enter(device_id)
+        device.address = address
+        device.last_seen = last_seen
+        if sleep is not None:
+            device.asleep_until = self.clock() + sleep
+            self._sleepers[device_id] = device
+
+    def flush(self) -> None:
+        """Hand out what was published and sent from inside this process."""
+        self.end_run()
         self.outbox.schedule()
 
     def tick(self) -> None:

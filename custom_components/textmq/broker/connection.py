@@ -1,4 +1,4 @@
-"""One connection: bytes to and from its session, back-pressure, the end (protocol A1, B8).
+"""One connection: bytes to and from its session, plain or encrypted, and its end (protocol A1, B7, B8).
 
 Nothing here awaits, and no message makes a task.
 """
@@ -10,13 +10,13 @@ from typing import Final, override
 
 from .broker import Broker
 from .session import Session
+from .tls import HANDSHAKE, TlsConnection, TlsError, TlsServer
 from .wire import CloseReason
 
 _LOGGER = logging.getLogger(__name__)
 
 _RECEIVE: Final = 1 << 16
 """Bytes received at a time: bounds the work of one turn of the event loop."""
-_TLS_HANDSHAKE: Final = 0x16
 
 _buffer: Final = memoryview(bytearray(_RECEIVE))
 """Shared by all connections: what is received is taken out before the loop goes on."""
@@ -25,16 +25,31 @@ _buffer: Final = memoryview(bytearray(_RECEIVE))
 class Connection(asyncio.BufferedProtocol):
     """The socket side of a session."""
 
-    __slots__ = ("_broker", "_first", "_loop", "_session", "_transport")
+    __slots__ = (
+        "_broker",
+        "_first",
+        "_loop",
+        "_session",
+        "_tls",
+        "_tls_server",
+        "_transport",
+    )
 
     _session: Session
     _transport: asyncio.Transport
 
-    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop) -> None:
-        """Make the protocol of a connection that is being accepted."""
+    def __init__(
+        self,
+        broker: Broker,
+        loop: asyncio.AbstractEventLoop,
+        tls_server: TlsServer | None,
+    ) -> None:
+        """Make the protocol of a connection that is being accepted; without tls_server TLS is refused."""
         self._broker = broker
         self._loop = loop
         self._first = True
+        self._tls: TlsConnection | None = None
+        self._tls_server = tls_server
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,10 +73,46 @@ class Connection(asyncio.BufferedProtocol):
         data = bytes(_buffer[:nbytes])
         if self._first:
             self._first = False
-            if data[0] == _TLS_HANDSHAKE:
-                self._session.close(CloseReason.TLS)
-                return
-        self._run(lambda: self._session.receive(data))
+            if data[0] == HANDSHAKE:
+                self._start_tls()
+        if self._tls is not None:
+            data = self._decrypt(self._tls, data)
+        if data:
+            self._run(self._session.receive, data)
+
+    def _start_tls(self) -> None:
+        if self._tls_server is None:
+            self._session.close(CloseReason.TLS)
+            return
+        self._tls = self._tls_server.connection()
+        self._loop.call_later(
+            self._broker.limits.identify_timeout, self._check_handshake, self._tls
+        )
+
+    def _check_handshake(self, tls: TlsConnection) -> None:
+        if not tls.established:
+            self._session.close(CloseReason.IDENTIFY_TIMEOUT)
+
+    def _decrypt(self, tls: TlsConnection, data: bytes) -> bytes:
+        try:
+            text = tls.receive(data)
+        except EOFError:
+            self._session.lost()
+            return b""
+        except TlsError as err:
+            _LOGGER.debug("TLS with %s failed: %s", self._session.address, err)
+            self._send_encrypted(tls)
+            self._broker.key_failed(tls.identity, self._session.address)
+            self._session.close(CloseReason.TLS)
+            return b""
+        if tls.established:
+            self._session.identity = tls.identity
+        self._send_encrypted(tls)
+        return text
+
+    def _send_encrypted(self, tls: TlsConnection) -> None:
+        if data := tls.outgoing():
+            self._transport.write(data)
 
     @override
     def eof_received(self) -> bool:
@@ -76,10 +127,10 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._run(self._session.resume)
 
-    def _run(self, step: Callable[[], None]) -> None:
+    def _run[*Args](self, step: Callable[[*Args], None], *args: *Args) -> None:
         """Take a step of the session; an error in it ends this connection and no other."""
         try:
-            step()
+            step(*args)
         except Exception:
             _LOGGER.exception("A connection failed and is closed")
             self._session.close(CloseReason.INTERNAL_ERROR)
@@ -88,7 +139,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        self._transport.write(data)
+        if self._tls is None:
+            self._transport.write(data)
+        else:
+            self._tls.send(data)
+            self._send_encrypted(self._tls)
 
     @property
     def unsent(self) -> int:
@@ -104,6 +159,9 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport.is_closing():
             return
+        if self._tls is not None:
+            self._tls.end()
+            self._send_encrypted(self._tls)
         transport.resume_reading()
         if transport.can_write_eof():
             transport.write_eof()

@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import suppress
+import ssl
 from typing import Final
 
 from .broker import Broker
 from .connection import Connection
+from .tls import TlsServer
 
 _BACKLOG: Final = 128
 _TICK: Final = 1.0
@@ -35,8 +37,9 @@ class Listener:
     async def start(self) -> None:
         """Bind and accept. Raises OSError where the port can't be had."""
         loop = asyncio.get_running_loop()
+        tls_server = TlsServer(self._broker.access.keys.get) if ssl.HAS_PSK else None
         self._server = await loop.create_server(
-            lambda: Connection(self._broker, loop),
+            lambda: Connection(self._broker, loop, tls_server),
             self._host,
             self._port,
             backlog=_BACKLOG,

@@ -37,6 +37,7 @@ class Snapshot(NamedTuple):
     value: str | None = None
     time: float = 0
     device: str = ""
+    owner: str = ""
     definition: Definition | None = None
 
     @classmethod
@@ -45,7 +46,12 @@ class Snapshot(NamedTuple):
         if variable is None:
             return cls(name)
         return cls(
-            name, variable.value, variable.time, variable.device, variable.definition
+            name,
+            variable.value,
+            variable.time,
+            variable.device,
+            variable.owner,
+            variable.definition,
         )
 
 
@@ -65,11 +71,12 @@ def file_name(name: str) -> str:
 
 def dump(snapshot: Snapshot) -> bytes:
     """Write the content of a variable's file: the last publish, then the description."""
-    name, value, time, device, definition = snapshot
+    name, value, time, device, owner, definition = snapshot
+    by = {"DEVICE": device} | ({} if owner == device else {"OWNER": owner})
     content = b""
     if value is not None:
         publish = {"VARIABLE": name, "VALUE": value, "TIME": wire.encode_time(time)}
-        content += wire.encode_message("PUB", publish | {"DEVICE": device})
+        content += wire.encode_message("PUB", publish | by)
     if definition is not None:
         params = {"VARIABLE": name} | dict(definition.params)
         if not content:
@@ -87,7 +94,7 @@ def load(content: bytes, rules: Rules) -> Variable:
             name = params["VARIABLE"]
             wire.check_variable_name(name)
             if variable is None:
-                variable = Variable(name, params["DEVICE"])
+                variable = Variable(name, params.get("OWNER", params["DEVICE"]))
                 variable.device = params["DEVICE"]
             if name != variable.name or command not in ("PUB", "DEF"):
                 raise ValueError("a foreign line")
