@@ -1,6 +1,6 @@
 """The TextMQ broker: standard library only, knows nothing of Home Assistant."""
 
-from .access import Access, AccessMode
+from .access import ALL_RIGHTS, Access, AccessMode, Rights
 from .broker import Broker, Delivery, Observer, Publication
 from .definitions import Definition, Rules
 from .devices import Device, DeviceInfo, DeviceState
@@ -13,6 +13,7 @@ from .wire import BadReason, CloseReason, Refusal
 __version__ = "0.1.0"
 
 __all__ = [
+    "ALL_RIGHTS",
     "Access",
     "AccessMode",
     "BadReason",
@@ -28,6 +29,7 @@ __all__ = [
     "Observer",
     "Publication",
     "Refusal",
+    "Rights",
     "Rules",
     "Saver",
     "Store",

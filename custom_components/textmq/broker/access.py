@@ -1,9 +1,11 @@
 """Who may come in: modes, known devices, the permit window, keys (protocol A4, B7)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import Final
 
-from .wire import BadReason, Refusal
+from .wire import BadReason, Refusal, filter_matches
 
 
 class AccessMode(StrEnum):
@@ -22,6 +24,26 @@ class Verdict(Enum):
     ASK = "a person decides"
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a device that is let in may do: filters of variables, all by default."""
+
+    write: tuple[str, ...] = ("#",)
+    read: tuple[str, ...] = ("#", "$SYS/#")
+    message: bool = True
+
+    def may_write(self, name: str) -> bool:
+        """Tell whether the device may publish, describe and delete a variable."""
+        return any(filter_matches(text, name) for text in self.write)
+
+    def may_read(self, name: str) -> bool:
+        """Tell whether the device may get a variable's values."""
+        return any(filter_matches(text, name) for text in self.read)
+
+
+ALL_RIGHTS: Final = Rights()
+
+
 class Access:
     """Decides who is let in. Whatever is not clearly allowed is refused."""
 
@@ -37,6 +59,8 @@ class Access:
         self.refused: set[str] = set()
         """Device IDs that a person keeps out, in any mode."""
         self.keys = dict(keys or {})
+        self.rights: dict[str, Rights] = {}
+        """What a device may do, by device ID; all where it is not listed."""
         self.permit_until = 0.0
         """End of the permit window, in seconds of the broker's monotonic clock."""
 

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from . import wire
-from .access import Access, Verdict
+from .access import ALL_RIGHTS, Access, Rights, Verdict
 from .definitions import Definition, Rules
 from .devices import Device, DeviceInfo, Devices, Queued, Will
 from .limits import Limits
@@ -21,6 +21,8 @@ from .wire import BadReason, CloseReason, Refusal
 
 _LOGGER = logging.getLogger(__name__)
 
+_FLAPPING_WINDOW: Final = 60.0
+"""Seconds in which the connects of an ID are counted."""
 _NAMED: Final = 10
 """How many devices an answer names at most."""
 
@@ -67,6 +69,12 @@ class Observer:
 
     def device_key_failed(self, device_id: str, address: str) -> None:
         """A device tried TLS with a key that is not its, or without being known to have one."""
+
+    def device_violated(self, device: Device, detail: str) -> None:
+        """A device tried what its rights do not allow."""
+
+    def device_flapping(self, device_id: str, address: str) -> None:
+        """An ID connects too often, or two clients use it: it is refused for a while."""
 
     def device_admitted(self, device: Device) -> None:
         """An unknown device was let in through the permit window and is known from now on."""
@@ -199,6 +207,14 @@ class Broker:
 
     # Variables
 
+    def _readers(self, name: str) -> dict[Session, bool]:
+        """Find who gets a variable, each with whether it wants descriptions."""
+        return {
+            session: definitions
+            for session, definitions in self._subscriptions.match(name).items()
+            if session.rights is ALL_RIGHTS or session.rights.may_read(name)
+        }
+
     def check_writable(self, name: str) -> None:
         """Raise Refusal (bad-name, read-only) where no client can publish to name."""
         wire.check_variable_name(name)
@@ -237,7 +253,7 @@ class Broker:
         """Give a variable its next value: the way of every publish that is stored."""
         if variable.generation != self.generation:
             variable.generation = self.generation
-            variable.receivers = tuple(self._subscriptions.match(variable.name))
+            variable.receivers = tuple(self._readers(variable.name))
             variable.watchers = tuple(self._watches.match(variable.name))
         previous = variable.value
         variable.value = value
@@ -279,7 +295,7 @@ class Broker:
     def _deliver(self, name: str, blob: bytes) -> None:
         """Hand a message that the table does not hold to the subscribers of a variable."""
         self.end_run()
-        sessions = self._subscriptions.match(name)
+        sessions = self._readers(name)
         self.sent += len(sessions)
         for session in sessions:
             session.deliver(name, blob, blob)
@@ -322,7 +338,7 @@ class Broker:
         variable.dirty = True
         self.changed[name] = None
         self.end_run()
-        for session, wanted in self._subscriptions.match(name).items():
+        for session, wanted in self._readers(name).items():
             if wanted:
                 session.deliver_definition(variable)
         self._notify(
@@ -480,13 +496,40 @@ class Broker:
                 session.address,
             )
             return True
+        if self._is_flapping(session):
+            self._notify(Observer.device_flapping, device_id, session.address)
+            raise Refusal(BadReason.LIMIT, "this ID connects too often, wait a minute")
         self._let_in(session, admit=verdict is Verdict.ADMIT)
         return False
+
+    def _is_flapping(self, session: Session) -> bool:
+        """Tell whether an ID has connected too often of late; a repeated ID is no connect."""
+        device = self.devices.get(session.requested)
+        if device is None or device.session is session:
+            return False
+        earliest = self.clock() - _FLAPPING_WINDOW
+        device.connects = [time for time in device.connects if time > earliest]
+        return len(device.connects) >= self.limits.connects
 
     def key_failed(self, identity: str | None, address: str) -> None:
         """Note that TLS failed for an identity, None where it did not come that far."""
         if identity is not None and wire.is_device_id(identity):
             self._notify(Observer.device_key_failed, identity, address)
+
+    def violated(self, session: Session, detail: str) -> None:
+        """Note that a device tried what its rights do not allow."""
+        if session.device is not None:
+            session.device.violations += 1
+            self._notify(Observer.device_violated, session.device, detail)
+
+    def set_rights(self, device_id: str, rights: Rights) -> None:
+        """Change what a device may do, at once."""
+        self.end_run()
+        self.access.rights[device_id] = rights
+        self.generation += 1
+        device = self.devices.get(device_id)
+        if device is not None and device.session is not None:
+            device.session.rights = rights
 
     def approve(self, device_id: str) -> None:
         """Let a device in from now on, at once if it waits."""
@@ -519,6 +562,7 @@ class Broker:
         """Forget a device: it is not known any more, its connection, messages and, if asked for, variables are gone."""
         self.access.known.discard(device_id)
         self.access.keys.pop(device_id, None)
+        self.access.rights.pop(device_id, None)
         self._close_device(device_id, CloseReason.REVOKED)
         self._sleepers.pop(device_id, None)
         self.devices.forget(device_id)
@@ -606,6 +650,7 @@ class Broker:
             if previous is not None:
                 self.devices.detach(device)
             device.connected_at = self.now()
+            device.connects.append(self.clock())
             self.devices.attach(device, session)
         device.info = session.requested_info
         device.address = session.address

@@ -5,6 +5,7 @@ Nothing here awaits, and no message makes a task.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 import logging
 from typing import Final, override
 
@@ -18,6 +19,8 @@ _LOGGER = logging.getLogger(__name__)
 _RECEIVE: Final = 1 << 16
 """Bytes received at a time: bounds the work of one turn of the event loop."""
 
+_IPV4_IN_IPV6: Final = "::ffff:"
+
 _buffer: Final = memoryview(bytearray(_RECEIVE))
 """Shared by all connections: what is received is taken out before the loop goes on."""
 
@@ -29,6 +32,7 @@ class Connection(asyncio.BufferedProtocol):
         "_broker",
         "_first",
         "_loop",
+        "_on_lost",
         "_session",
         "_tls",
         "_tls_server",
@@ -43,13 +47,18 @@ class Connection(asyncio.BufferedProtocol):
         broker: Broker,
         loop: asyncio.AbstractEventLoop,
         tls_server: TlsServer | None,
+        on_lost: Callable[["Connection"], None],
     ) -> None:
-        """Make the protocol of a connection that is being accepted; without tls_server TLS is refused."""
+        """Make the protocol of a connection that is being accepted.
+
+        Without tls_server TLS is refused; on_lost is called when the socket is closed.
+        """
         self._broker = broker
         self._loop = loop
         self._first = True
         self._tls: TlsConnection | None = None
         self._tls_server = tls_server
+        self._on_lost = on_lost
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,12 +66,14 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
         transport.set_write_buffer_limits(self._broker.limits.high_water)
         peer = transport.get_extra_info("peername")
-        self._session = Session(self._broker, self, peer[0] if peer else "")
+        address = peer[0].removeprefix(_IPV4_IN_IPV6) if peer else ""
+        self._session = Session(self._broker, self, address)
         self._broker.open(self._session)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._session.lost()
+        self._on_lost(self)
 
     @override
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -163,9 +174,13 @@ class Connection(asyncio.BufferedProtocol):
             self._tls.end()
             self._send_encrypted(self._tls)
         transport.resume_reading()
-        if transport.can_write_eof():
+        with suppress(OSError):
             transport.write_eof()
         self._loop.call_later(self._broker.limits.linger, transport.abort)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
 
     def pause_reading(self) -> None:
         """Receive nothing more for now."""

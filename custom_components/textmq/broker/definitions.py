@@ -50,6 +50,8 @@ KEYS: Final = (
     "SET",
 )
 MAX_PRECISION: Final = 10
+_SHOWN: Final = 40
+"""Characters of a wrong value that a refusal repeats."""
 MAX_EXPIRE: Final = 366 * 86400
 
 
@@ -63,12 +65,17 @@ class Rules:
     classes: Mapping[str, Mapping[str, Units]] = field(default_factory=lambda: UNITS)
 
 
+def _brief(value: str) -> str:
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+
+
 def _refuse(detail: str) -> wire.Refusal:
     return wire.Refusal(wire.BadReason.BAD_DEFINITION, detail)
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
+        value = _brief(value)
         near = get_close_matches(value, known, n=1)
         hint = f"perhaps {near[0]}; " if near else ""
         raise _refuse(f"{key}={value} is not known: {hint}one of {', '.join(known)}")
@@ -81,14 +88,14 @@ def _number(key: str, value: str) -> float:
     except ValueError:
         number = float("nan")
     if not isfinite(number) or "_" in value:
-        raise _refuse(f"{key}={value} is not a number")
+        raise _refuse(f"{key}={_brief(value)} is not a number")
     return number
 
 
 def _in_range(key: str, value: str, least: float, most: float) -> float:
     number = _number(key, value)
     if not least <= number <= most:
-        raise _refuse(f"{key}={value} is not within {least:g} and {most:g}")
+        raise _refuse(f"{key}={_brief(value)} is not within {least:g} and {most:g}")
     return number
 
 
@@ -173,9 +180,11 @@ class Definition:
         if self.set is not None and (
             not wire.is_variable_name(self.set) or self.set.startswith("$")
         ):
-            raise _refuse(f"SET={self.set} is not a variable's name")
+            raise _refuse(f"SET={_brief(self.set)} is not a variable's name")
         if self.icon is not None and ":" not in self.icon:
-            raise _refuse(f"ICON={self.icon} is not written like mdi:thermometer")
+            raise _refuse(
+                f"ICON={_brief(self.icon)} is not written like mdi:thermometer"
+            )
         self._check_class(rules)
 
     def _check_class(self, rules: Rules) -> None:
@@ -185,10 +194,10 @@ class Definition:
         units = classes[_one_of("CLASS", self.device_class, tuple(classes))]
         if units is None or self.unit in units:
             return
-        fitting = sorted(wire.encode(unit) for unit in units if unit is not None)
+        fitting = sorted(unit for unit in units if unit is not None)
         if None in units:
             fitting.append("no UNIT")
         raise _refuse(
-            f"UNIT={wire.encode(self.unit or '')} does not fit CLASS={self.device_class}:"
+            f"UNIT={_brief(self.unit or '')} does not fit CLASS={self.device_class}:"
             f" {' or '.join(fitting)} would"
         )

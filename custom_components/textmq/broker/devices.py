@@ -65,11 +65,13 @@ class Device:
         "address",
         "asleep_until",
         "connected_at",
+        "connects",
         "id",
         "info",
         "last_seen",
         "queue",
         "session",
+        "violations",
         "will",
     )
 
@@ -86,6 +88,10 @@ class Device:
         self.will: Will | None = None
         """The will of a sleeper, published when it does not come back in time."""
         self.queue: deque[Queued] = deque()
+        self.connects: list[float] = []
+        """Times of the latest connects, of the monotonic clock."""
+        self.violations = 0
+        """How often the device tried what its rights do not allow."""
 
     @property
     def state(self) -> DeviceState:

@@ -52,6 +52,9 @@ class Limits:
     devices: int = 2000
     """Devices remembered, connected or not: twice the clients, the longest gone is forgotten first."""
 
+    connects: int = 20
+    """Connects of one ID within a minute: more is a loop, or two clients that use the same ID."""
+
     rate: float = 1000
     """Commands a second that a client may send for long; beyond it the broker reads no faster."""
 
@@ -75,6 +78,7 @@ NO_LIMITS: Final = Limits(
     variables_per_client=UNLIMITED,
     subscriptions=UNLIMITED,
     devices=UNLIMITED,
+    connects=UNLIMITED,
     rate=UNLIMITED,
     burst=UNLIMITED,
 )

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from . import wire
+from .access import ALL_RIGHTS, Rights
 from .definitions import Definition
 from .devices import Device, DeviceInfo, Will
 from .variables import Variable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 _OK: Final = wire.encode_message("OK")
 _HELLO: Final = wire.encode_message("HELLO?")
 _VALUE: Final = " | VALUE="
-_END: Final = " | END"
 _SEQ_LENGTH: Final = 32
 _SECONDS_DIGITS: Final = 9
 _YES_NO: Final = {"YES": True, "NO": False}
@@ -132,6 +132,7 @@ class Session:
         "received",
         "requested",
         "requested_info",
+        "rights",
         "state",
         "will",
     )
@@ -149,6 +150,7 @@ class Session:
         self.device: Device | None = None
         self.requested = ""
         self.requested_info = DeviceInfo()
+        self.rights: Rights = ALL_RIGHTS
         self.filters: dict[str, None] = {}
         self.opened_at = now
         self.received = 0
@@ -193,25 +195,25 @@ class Session:
             if wire.is_http(framer.start):
                 self.close(CloseReason.HTTP)
                 return
-        elif self.state in NOT_IN or self._blocked:
+        elif self.state in NOT_IN or self.rights is not ALL_RIGHTS or self._held_up:
             framer.feed(data)
-        elif whole := framer.take_whole(data):
-            items = wire.split_canonical(whole)
-            if items is None or len(
-                max(items, key=len)
-            ) > self._broker.limits.line - len(_END):
-                framer.unread(whole)
-            else:
-                self._receive_canonical(items)
+        elif items := framer.take_canonical(data):
+            done = self._receive_canonical(items)
+            if done == len(items) and self._tokens >= 0:
+                self._broker.outbox.batch_done(self)
+                return
+            framer.give_back(items[done:])
         self.work()
 
-    def _receive_canonical(self, items: list[str]) -> None:
-        """Carry out publishes to known variables and messages to connected devices, as long as there is nothing else."""
+    def _receive_canonical(self, items: list[str]) -> int:
+        """Carry out publishes to known variables and messages to connected devices.
+
+        Stops at whatever is something else, and returns how many it has carried out.
+        """
         broker = self._broker
         variables = broker.variables.heads
         devices = broker.devices.heads
         update = broker.update
-        sender = self._sender
         device_id = self.device_id
         now = broker.now()
         done = 0
@@ -222,7 +224,7 @@ class Session:
             if variable := variables.get(head):
                 update(variable, value.strip(), device_id, now)
             elif target := devices.get(head):
-                blob = f"{sender}{value.strip()} | END\n".encode("ascii")
+                blob = f"{self._sender}{value.strip()} | END\n".encode("ascii")
                 if not target.take_message(blob):
                     break
                 broker.sent += 1
@@ -236,9 +238,7 @@ class Session:
             self.received += done
             broker.end_run()
             self._answer(_OK * done, done)
-        if done < len(items):
-            rest = "".join(f"{item} | END\n" for item in items[done:])
-            self._framer.unread(rest.encode("ascii"))
+        return done
 
     def work(self) -> None:
         """Carry out what was received, as far as output and pace allow."""
@@ -260,12 +260,11 @@ class Session:
 
     @property
     def _blocked(self) -> bool:
-        return (
-            self._paused
-            or self._backlog is not None
-            or (self._tokens < 0 and not self._refill())
-            or self.state is State.CLOSED
-        )
+        return self._held_up or (self._tokens < 0 and not self._refill())
+
+    @property
+    def _held_up(self) -> bool:
+        return self._paused or self._backlog is not None or self.state is State.CLOSED
 
     def _refill(self) -> bool:
         limits = self._broker.limits
@@ -361,6 +360,7 @@ class Session:
         """Accept the ID that was sent: called by the broker, at once or when a person has decided."""
         self._move(Step.LET_IN)
         self.device = device
+        self.rights = self._broker.access.rights.get(device.id, ALL_RIGHTS)
         self._sender = wire.message_head(device.id)
         self._ok(
             self._id_answer,
@@ -371,7 +371,8 @@ class Session:
     def refused(self, refusal: Refusal) -> None:
         """Refuse the ID that was sent, and close."""
         self._refuse(refusal, self._id_answer)
-        self.close(CloseReason.DENIED)
+        limited = refusal.reason is BadReason.LIMIT
+        self.close(CloseReason.LIMIT if limited else CloseReason.DENIED)
 
     def _subscribe(self, params: Mapping[str, str]) -> None:
         text = _required(params, "VARIABLE")
@@ -382,7 +383,7 @@ class Session:
             raise Refusal(
                 BadReason.LIMIT, f"a client has at most {limit} subscriptions"
             )
-        found = self._broker.read(text)
+        found = self._read(text)
         self._broker.subscribe(self, text, definitions=definitions)
         self.filters[text] = None
         self._charge(text)
@@ -405,11 +406,28 @@ class Session:
 
     def _get(self, params: Mapping[str, str]) -> None:
         text = _required(params, "VARIABLE")
-        found = [v for v in self._broker.read(text) if v.value is not None]
+        found = [v for v in self._read(text) if v.value is not None]
         if not found and not wire.is_wildcard(text):
             raise wire.no_such_variable(text)
         self._charge(text)
         self._stream(chain(_replay(found), self._ok_line(params)))
+
+    def _read(self, text: str) -> list[Variable]:
+        """Find what a name or filter matches and this client may read."""
+        found = self._broker.read(text)
+        if self.rights is ALL_RIGHTS:
+            return found
+        if not wire.is_wildcard(text) and not self.rights.may_read(text):
+            raise self._forbidden(f"this device may not read {text}")
+        return [variable for variable in found if self.rights.may_read(variable.name)]
+
+    def _check_write(self, name: str) -> None:
+        if self.rights is not ALL_RIGHTS and not self.rights.may_write(name):
+            raise self._forbidden(f"this device may not write {name}")
+
+    def _forbidden(self, detail: str) -> Refusal:
+        self._broker.violated(self, detail)
+        return Refusal(BadReason.FORBIDDEN, detail)
 
     def _charge(self, text: str) -> None:
         """Make a search over all variables cost as many commands as it takes time."""
@@ -419,11 +437,14 @@ class Session:
     def _publish(self, params: Mapping[str, str]) -> None:
         name, value = _required(params, "VARIABLE"), _required(params, "VALUE")
         retain = _flag(params, "RETAIN", default=True)
+        self._check_write(name)
         self._broker.publish(name, value, device=self.device_id, retain=retain)
         self._ok(params)
 
     def _delete(self, params: Mapping[str, str]) -> None:
-        self._broker.delete(_required(params, "VARIABLE"))
+        name = _required(params, "VARIABLE")
+        self._check_write(name)
+        self._broker.delete(name)
         self._ok(params)
 
     def _define(self, params: Mapping[str, str]) -> None:
@@ -431,12 +452,14 @@ class Session:
         definition = (
             Definition.parse(params, self._broker.rules) if "TYPE" in params else None
         )
+        self._check_write(name)
         self._broker.define(name, definition, device=self.device_id)
         self._ok(params)
 
     def _set_will(self, params: Mapping[str, str]) -> None:
         name = _required(params, "VARIABLE")
         self._broker.check_writable(name)
+        self._check_write(name)
         retain = _flag(params, "RETAIN", default=True)
         value = params.get("VALUE")
         self.will = None if value is None else Will(name, value, retain)
@@ -444,6 +467,8 @@ class Session:
 
     def _send(self, params: Mapping[str, str]) -> None:
         target, value = _required(params, "DEVICE"), _required(params, "VALUE")
+        if not self.rights.message and target.lower() != wire.HOME_ASSISTANT:
+            raise self._forbidden("this device may not send messages")
         self._broker.send(self.device_id, target, value, ttl=_seconds(params, "TTL"))
         self._ok(params)
 
@@ -552,7 +577,7 @@ class Session:
             variable = self._broker.variables.get(name)
             if newest is not None:
                 yield newest
-            elif variable and variable.value is not None:
+            elif variable and variable.value is not None and self.rights.may_read(name):
                 yield variable.delivery()
 
     def _stream(self, lines: Iterator[bytes]) -> None:

@@ -14,7 +14,7 @@ from . import wire
 from .broker import Broker, Observer
 from .definitions import Definition, Rules
 from .variables import Variable
-from .wire import Refusal
+from .wire import BadReason, Refusal
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -25,6 +25,9 @@ MAX_FILE_NAME = 200
 """Characters of a file's name: file systems take 255 bytes, endings included."""
 MAX_FILE = 1 << 18
 """Bytes: no file of ours is as large."""
+
+_NAMED = 5
+"""Files that a report names."""
 
 _KEPT = re.compile(r"[^a-z0-9_.-]")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
@@ -85,29 +88,46 @@ def dump(snapshot: Snapshot) -> bytes:
     return content
 
 
-def load(content: bytes, rules: Rules) -> Variable:
-    """Read a variable from the content of its file. Raises ValueError where it is torn or foreign."""
-    variable: Variable | None = None
+def load(content: bytes, rules: Rules) -> tuple[Variable, bool]:
+    """Read a variable from the content of its file, and whether its description is right.
+
+    One that is not, or not any more, is left out. Raises ValueError for a torn or foreign file.
+    """
+    first, _, second = content.removesuffix(b"\n").partition(b"\n")
     try:
-        for line in content.removesuffix(b"\n").split(b"\n"):
-            command, params = wire.parse(line)
-            name = params["VARIABLE"]
-            wire.check_variable_name(name)
-            if variable is None:
-                variable = Variable(name, params.get("OWNER", params["DEVICE"]))
-                variable.device = params["DEVICE"]
-            if name != variable.name or command not in ("PUB", "DEF"):
-                raise ValueError("a foreign line")
-            if command == "PUB":
-                variable.value = params["VALUE"]
-                variable.time = wire.decode_time(params["TIME"])
-            else:
-                variable.definition = Definition.parse(params, rules)
+        command, params = wire.parse(first)
+        name = params["VARIABLE"]
+        wire.check_variable_name(name)
+        variable = Variable(name, params.get("OWNER", params["DEVICE"]))
+        variable.device = params["DEVICE"]
+        if command == "PUB":
+            variable.value = params["VALUE"]
+            variable.time = wire.decode_time(params["TIME"])
+        else:
+            second = first
     except (Refusal, KeyError) as err:
         raise ValueError(str(err)) from err
-    if variable is None:
-        raise ValueError("empty")
-    return variable
+    if second:
+        try:
+            variable.definition = _load_definition(second, name, rules)
+        except Refusal as err:
+            if variable.value is None:
+                raise ValueError(str(err)) from err
+            return variable, False
+    return variable, True
+
+
+def _load_definition(line: bytes, name: str, rules: Rules) -> Definition:
+    command, params = wire.parse(line)
+    if command != "DEF" or params.get("VARIABLE") != name:
+        raise Refusal(BadReason.BAD_DEFINITION, "a foreign line")
+    return Definition.parse(params, rules)
+
+
+def _report(what: str, names: list[str]) -> None:
+    if names:
+        some = ascii(names[:_NAMED])
+        _LOGGER.warning("%s stored variables %s: %s", len(names), what, some)
 
 
 class Store:
@@ -126,6 +146,7 @@ class Store:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         variables: list[Variable] = []
         bad: list[str] = []
+        undescribed: list[str] = []
         with os.scandir(self._folder) as entries:
             names = sorted(entry.name for entry in entries)
         for name in names:
@@ -135,26 +156,24 @@ class Store:
                     path.unlink()
             elif name.endswith(SUFFIX):
                 try:
-                    variables.append(self._read(path))
+                    variable, described = self._read(path)
+                    variables.append(variable)
+                    if not described:
+                        undescribed.append(name)
                 except (OSError, ValueError):
                     bad.append(name)
                     with suppress(OSError):
                         path.rename(path.with_name(name + ASIDE))
-        if bad:
-            _LOGGER.warning(
-                "%s stored variables could not be read and were kept aside as *%s: %s",
-                len(bad),
-                ASIDE,
-                ascii(bad[:5]),
-            )
+        _report(f"can't be read and are kept aside as *{ASIDE}", bad)
+        _report("have a description that is not right and is left out", undescribed)
         return variables
 
-    def _read(self, path: Path) -> Variable:
+    def _read(self, path: Path) -> tuple[Variable, bool]:
         with path.open("rb") as file:
-            variable = load(file.read(MAX_FILE), self._rules)
+            variable, described = load(file.read(MAX_FILE), self._rules)
         if path.name != file_name(variable.name):
             raise ValueError("the file of another variable")
-        return variable
+        return variable, described
 
     def save(self, snapshots: Iterable[Snapshot]) -> None:
         """Write or remove files, each whole or not at all. Raises OSError for the first that fails."""

@@ -22,6 +22,9 @@ PRINTABLE: Final = bytes(range(0x20, 0x7F))
 LINE_BYTES: Final = PRINTABLE + b"\t"
 CHUNK_BYTES: Final = LINE_BYTES + b"\n"
 
+END: Final = " | END"
+"""The end of a canonical line."""
+
 _BLANK: Final = " \t"
 _TAIL_END: Final = re.compile(rb"\|[ \t]*END[ \t\r]*\Z", re.IGNORECASE)
 _END_START: Final = re.compile(
@@ -122,21 +125,27 @@ class Framer:
         """The first line that waits, or what has come of it."""
         return self._lines[-1] if self._lines else self._tail
 
-    def take_whole(self, data: bytes) -> bytes:
-        """Return the whole lines that end in data, at once; what follows them is kept.
+    def take_canonical(self, data: bytes) -> list[str]:
+        """Take received bytes; return their messages at once where all are canonical lines.
 
-        Returns nothing where lines wait already or a long one is being passed over: then
-        all of data is kept for `next`.
+        Each comes without its ` | END`. Otherwise returns nothing, and all waits for `next`.
+        The caller must still look for a bar in what it takes for a value.
         """
         end = 0 if self._lines or self._skipping else data.rfind(b"\n") + 1
         if not end:
             self.feed(data)
-            return b""
+            return []
         whole = self._tail + data[:end]
+        items = split_canonical(whole)
+        if not items or (
+            len(whole) > self._max and len(max(items, key=len)) + len(END) > self._max
+        ):
+            self.feed(data)
+            return []
         self._tail = b""
         if end < len(data):
             self.feed(data[end:])
-        return whole
+        return items
 
     def feed(self, data: bytes) -> None:
         """Take received bytes."""
@@ -162,11 +171,9 @@ class Framer:
     def _is_any_long(self, *ends: int) -> bool:
         return any(end - start > self._max for start, end in pairwise(ends))
 
-    def unread(self, whole: bytes) -> None:
-        """Put whole lines back in front of all that waits."""
-        lines = whole.split(b"\n")
-        lines.pop()
-        self._lines.extend(reversed(lines))
+    def give_back(self, items: list[str]) -> None:
+        """Let messages of `take_canonical` wait for `next`, in front of all others."""
+        self._lines.extend(f"{item}{END}".encode("ascii") for item in reversed(items))
 
     def next(self) -> Message | None:
         """Return the next message, None where there is no whole one.
@@ -216,13 +223,10 @@ def parse(line: bytes) -> Message:
 
 
 def split_canonical(chunk: bytes) -> list[str] | None:
-    """Split whole canonical lines at once, each without ` | END`; None where a line is not canonical.
-
-    The caller must still look for a bar in what it takes for a value.
-    """
+    """Split whole canonical lines, each without its ` | END`; None where a line is not canonical."""
     if chunk.translate(None, CHUNK_BYTES):
         return None
-    items = chunk.decode("ascii").split(" | END\n")
+    items = chunk.decode("ascii").split(f"{END}\n")
     if items.pop() or chunk.count(b"\n") != len(items):
         return None
     return items
