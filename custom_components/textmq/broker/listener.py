@@ -111,6 +111,8 @@ class Listener:
                 return
             self._out_of_sockets = False
             client.setblocking(False)
+            # asyncio does it only for sockets whose protocol number is given.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             task = self._loop.create_task(self._open(client))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)

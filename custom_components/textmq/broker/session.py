@@ -367,6 +367,8 @@ class Session:
             KEEPALIVE=f"{self._broker.limits.keepalive:g}",
             TIME=wire.encode_time(self._broker.now()),
         )
+        self._enter_outbox()
+        self._enter_outbox()
 
     def refused(self, refusal: Refusal) -> None:
         """Refuse the ID that was sent, and close."""

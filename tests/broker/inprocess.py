@@ -1,0 +1,97 @@
+"""The broker in this process, with clients that have no sockets and a clock that stands still."""
+
+from dataclasses import dataclass, field
+
+from custom_components.textmq.broker.access import Access, AccessMode
+from custom_components.textmq.broker.broker import Broker
+from custom_components.textmq.broker.limits import Limits
+from custom_components.textmq.broker.session import Session
+
+
+@dataclass
+class Sink:
+    """The connection under a session: keeps what is written."""
+
+    written: list[bytes] = field(default_factory=list)
+    closed: bool = False
+    reading: bool = True
+    unsent: int = 0
+    wake_at: float | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep what is sent."""
+        self.written.append(data)
+
+    def close(self) -> None:
+        """Note the end."""
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        """Note that nothing is to be received."""
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        """Note that something may be received."""
+        self.reading = True
+
+    def wake_after(self, seconds: float) -> None:
+        """Note when the session wants to go on."""
+        self.wake_at = seconds
+
+
+class Peer:
+    """A client of the broker."""
+
+    def __init__(
+        self, broker: Broker, device_id: str = "", identity: str | None = None
+    ) -> None:
+        """Connect, and ask to be let in under an ID."""
+        self.sink = Sink()
+        self.session = Session(broker, self.sink, "192.0.2.1", identity)
+        broker.open(self.session)
+        if device_id:
+            self.send(f"COMMAND=ID | ID={device_id}")
+
+    def send(self, *messages: str) -> None:
+        """Send messages, each without START and END."""
+        lines = "".join(f"START | {message} | END\n" for message in messages)
+        self.session.receive(lines.encode("ascii"))
+
+    def take(self) -> list[str]:
+        """Return the messages received since the last time, each without START and END."""
+        lines = b"".join(self.sink.written).decode("ascii").splitlines()
+        self.sink.written.clear()
+        return [line.removeprefix("START | ").removesuffix(" | END") for line in lines]
+
+    def ask(self, *messages: str) -> list[str]:
+        """Send messages and return what comes back."""
+        self.take()
+        self.send(*messages)
+        return self.take()
+
+
+class Clock:
+    """A monotonic clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        """Start somewhere."""
+        self.time = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.time
+
+
+def make_broker(
+    mode: AccessMode = AccessMode.APPROVE,
+    *known: str,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+) -> Broker:
+    """Make a broker that writes at once."""
+    return Broker(
+        access=Access(mode, known),
+        limits=limits,
+        clock=clock or Clock(),
+        version="test",
+    )

@@ -1,0 +1,296 @@
+"""Section A1: how bytes become messages."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from .client import Client, Message, line, message
+from .conftest import Connect
+from .process import BrokerProcess
+from .reference import VECTORS
+
+LONGEST_LINE = 4096
+
+
+@cache
+def _answer(command: str) -> tuple[str | None, str | None]:
+    """Return command and reason of what a broker answers to a command of the vectors."""
+    return {
+        "HELLO!": (None, None),
+        "HELLO?": ("HELLO!", None),
+        "OK": ("BAD", "unknown-command"),
+        "BAD": ("BAD", "unknown-command"),
+        "MSG": ("BAD", "no-such-device"),
+    }.get(command, ("OK", None))
+
+
+@pytest.mark.parametrize(
+    "case",
+    VECTORS["framing_and_parsing"],
+    ids=[c["name"] for c in VECTORS["framing_and_parsing"]],
+)
+def test_vectors(client: Client, case: dict[str, Any]) -> None:
+    """Every case of the shared vectors is understood over the wire, chunk by chunk."""
+    for chunk in case["chunks"]:
+        client.send_bytes(chunk.encode("latin-1"))
+    for expected in case["expect"]:
+        command, reason = (
+            ("BAD", expected["error"])
+            if "error" in expected
+            else _answer(expected["command"])
+        )
+        if command is not None:
+            answered = client.answer()
+            assert (answered.command, answered.params.get("REASON")) == (
+                command,
+                reason,
+            )
+    assert all(delivered.command == "SUB" for delivered in client.fence())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"START | COMMAND=PUB | VARIABLE=%s | VALUE=a b | END\n",
+        b"START|COMMAND=PUB|VARIABLE=%s|VALUE=a b|END\n",
+        b"START | COMMAND= PUB | VARIABLE= %s | VALUE= a b | END\n",
+        b"\t START\t|\tCOMMAND \t= PUB |  VARIABLE=%s | VALUE = a b\t| END \t\n",
+        b"START | COMMAND=PUB | VARIABLE=%s | VALUE=a b | END\r\n",
+        b"start | Command=pub | variable=%s | vAlue=a b | End\n",
+        b"\r\n\n \t\nSTART | COMMAND=PUB | VARIABLE=%s | VALUE=a b | END\n\n",
+        b"START | COMMAND=PUB | VARIABLE=%s | VALUE=a b | END",
+        b"START | COMMAND=PUB | VALUE=a b | VARIABLE=%s | COLOUR=red | END\n",
+    ],
+)
+def test_every_spelling_of_a_message(
+    client: Client, other: Client, name: str, sent: bytes
+) -> None:
+    """Spaces, tabs, case, order, line ends and unknown parameters change nothing."""
+    other.ok("SUB", VARIABLE=name)
+    client.send_bytes(sent % name.encode())
+    assert client.answer() == message("OK")
+    assert other.fence() == [message("SUB", VARIABLE=name, VALUE="a b")]
+
+
+def test_the_broker_writes_the_spaced_form(client: Client, name: str) -> None:
+    """What the broker sends is exact to the byte, the command first, then the rest in order."""
+    client.send_bytes(f"START|COMMAND=SUB|VARIABLE={name}|END\n".encode())
+    assert client.receive_line() == b"START | COMMAND=OK | END\n"
+    client.send_bytes(b"START|COMMAND=BLINK|END\n")
+    refused = client.receive_line()
+    assert refused is not None
+    assert refused.startswith(b"START | COMMAND=BAD | REASON=unknown-command | ")
+    with Client(client.socket.getpeername()) as publisher:
+        publisher.ok("PUB", VARIABLE=name, VALUE="21.5")
+    expected = f"START | COMMAND=SUB | VARIABLE={name} | VALUE=21.5 | END\n"
+    assert client.receive_line() == expected.encode()
+    client.send("HELLO?")
+    assert client.receive_line() == b"START | COMMAND=HELLO! | END\n"
+
+
+def test_one_byte_at_a_time(client: Client, name: str) -> None:
+    """A message may come in pieces as small as a byte each."""
+    sent = (
+        line("SUB", VARIABLE=name)
+        + line("PUB", VARIABLE=name, VALUE=1)
+        + line("HELLO?")
+    )
+    for position in range(len(sent)):
+        client.send_bytes(sent[position : position + 1])
+    assert client.answers(3) == [message("OK"), message("OK"), message("HELLO!")]
+    assert list(client.deliveries) == [message("SUB", VARIABLE=name, VALUE=1)]
+
+
+def test_every_split_point(client: Client, name: str) -> None:
+    """A message may come in two parts, wherever it is cut."""
+    whole = line("PUB", VARIABLE=name, VALUE="21.5", SEQ="s").replace(b"\n", b"\r\n")
+    for position in range(1, len(whole)):
+        client.send_bytes(whole[:position])
+        client.send_bytes(whole[position:])
+    assert client.answers(len(whole) - 1) == [message("OK", SEQ="s")] * (len(whole) - 1)
+    assert client.fence() == []
+
+
+def test_many_messages_in_one_packet(client: Client, name: str) -> None:
+    """Fifty commands in one write get fifty answers."""
+    client.send_bytes(
+        b"".join(line("PUB", VARIABLE=name, VALUE=i, SEQ=i) for i in range(50))
+    )
+    assert client.answers(50) == [message("OK", SEQ=i) for i in range(50)]
+
+
+def test_messages_without_line_feeds(client: Client, name: str) -> None:
+    """A sender may leave the line feeds out."""
+    client.send_bytes(line("SUB", VARIABLE=name)[:-1])
+    assert client.answer() == message("OK")
+    client.send_bytes(
+        line("UNSUBALL")[:-1] + line("HELLO?")[:-1] + line("UNSUBALL")[:-1]
+    )
+    assert client.answers(3) == [message("OK"), message("HELLO!"), message("OK")]
+    client.send_bytes(line("HELLO?"))
+    assert client.answer() == message("HELLO!")
+
+
+def test_a_line_feed_that_comes_late_is_no_message(client: Client) -> None:
+    """The line end that follows a message already taken is passed over."""
+    client.send_bytes(line("HELLO?")[:-1])
+    assert client.answer() == message("HELLO!")
+    client.send_bytes(b"\r\n")
+    assert client.fence() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "delivered"),
+    [
+        ("END", "END"),
+        ("START", "START"),
+        ("a=b=c", "a=b=c"),
+        ("=", "="),
+        ("START VARIABLE=x END", "START VARIABLE=x END"),
+        ("", ""),
+        ("turn  it on", "turn  it on"),
+        ("  padded\t", "padded"),
+    ],
+)
+def test_words_of_the_framing_in_a_value(
+    client: Client, name: str, value: str, delivered: str
+) -> None:
+    """START, END and equals signs are text inside a value; spaces at its ends are not."""
+    client.ok("SUB", VARIABLE=name)
+    client.ok("PUB", VARIABLE=name, VALUE=value)
+    assert client.fence() == [message("SUB", VARIABLE=name, VALUE=delivered)]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"hello\n",
+        b"START\n",
+        b"START | END\n",
+        b"START | COMMAND=HELLO?\n",
+        b"COMMAND=HELLO? | END\n",
+        b"START | COMMAND=HELLO? END\n",
+        b"START COMMAND=HELLO? | END\n",
+        b"START | | COMMAND=HELLO? | END\n",
+        b"START | VARIABLE=x | COMMAND=SUB | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=1 | VALUE=2 | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=1 | value=2 | END\n",
+        b"START | COMMAND=PUB | COMMAND=DEL | VARIABLE=x | VALUE=1 | END\n",
+        b"START | COMMAND=PUB | =x | VALUE=1 | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=a|b | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=a\x00b | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=a\x1b[31mb | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=a\x7fb | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=21\xc2\xb0 | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=\xe2\x80\xaeabc | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=\xff | END\n",
+        b"START | COMMAND=PUB | VARIABLE=x | VALUE=a\rb | END\n",
+        b"START | COMMAND=HELLO? | END of it\n",
+        b"STARTLE | COMMAND=HELLO? | END\n",
+        b"\xff\xfe\x00\x01\x02\n",
+    ],
+)
+def test_malformed_lines(client: Client, name: str, sent: bytes) -> None:
+    """A line that breaks the rules gets one BAD, does nothing, and the next one is taken."""
+    client.ok("SUB", VARIABLE="x", REPLAY="NO")
+    client.send_bytes(sent)
+    client.refused("malformed")
+    assert client.fence() == []
+
+
+def test_a_bare_carriage_return_does_not_end_a_line(client: Client, name: str) -> None:
+    """Two messages can't be smuggled into one line with a carriage return."""
+    client.ok("SUB", VARIABLE=name)
+    inner = f"START | COMMAND=PUB | VARIABLE={name} | VALUE=1 | END"
+    client.send_bytes(f"START | COMMAND=PUB | VARIABLE=x | VALUE=\r{inner}\n".encode())
+    client.refused("malformed")
+    assert client.fence() == []
+
+
+def _publish_of(length: int, name: str) -> bytes:
+    """Return a publish whose line has so many bytes, the line feed not counted."""
+    frame = len(line("PUB", VARIABLE=name, VALUE="")) - 1
+    return line("PUB", VARIABLE=name, VALUE="v" * (length - frame))
+
+
+def test_the_longest_line(client: Client, other: Client, name: str) -> None:
+    """A line of 4,096 bytes is taken, and what it says reaches subscribers whole."""
+    other.ok("SUB", VARIABLE=name)
+    sent = _publish_of(LONGEST_LINE, name)
+    client.send_bytes(sent)
+    assert client.answer() == message("OK")
+    (delivered,) = other.fence()
+    assert delivered["VALUE"].encode() in sent
+    assert len(delivered["VALUE"]) == sent.count(b"v")
+
+
+def test_the_longest_line_in_a_short_spelling(client: Client, name: str) -> None:
+    """The value of a compact line at the limit is replayed whole too, with its time."""
+    frame = len(f"START|COMMAND=PUB|VARIABLE={name}|VALUE=|END")
+    value = "w" * (LONGEST_LINE - frame)
+    client.send_bytes(
+        f"START|COMMAND=PUB|VARIABLE={name}|VALUE={value}|END\r\n".encode()
+    )
+    assert client.answer() == message("OK")
+    stored = client.get(name)
+    assert stored is not None
+    assert stored["VALUE"] == value
+
+
+@pytest.mark.parametrize("length", [LONGEST_LINE + 1, LONGEST_LINE + 2, 100_000])
+def test_a_longer_line(client: Client, name: str, length: int) -> None:
+    """A longer line gets one BAD and does nothing; its rest is passed over up to the line feed."""
+    client.send_bytes(_publish_of(length, name))
+    client.refused("too-long")
+    assert client.get(name) is None
+
+
+def test_the_rest_of_a_longer_line_is_never_a_message(
+    client: Client, name: str
+) -> None:
+    """Nothing behind the limit is taken for a message, though it looks like one."""
+    hidden = line("PUB", VARIABLE=name, VALUE=1)[:-1]
+    client.send_bytes(
+        b"x" * LONGEST_LINE + b"|END" + hidden + b" " * 9000 + hidden + b"\n"
+    )
+    client.refused("too-long")
+    assert client.get(name) is None
+
+
+def test_a_message_behind_spaces_at_the_limit(client: Client) -> None:
+    """Spaces count: a line is as long as its bytes, whatever they mean."""
+    sent = line("HELLO?")[:-1]
+    client.send_bytes(b" " * (LONGEST_LINE - len(sent)) + sent + b"\n")
+    assert client.answer() == message("HELLO!")
+    client.send_bytes(b" " * (LONGEST_LINE + 1 - len(sent)) + sent + b"\n")
+    client.refused("too-long")
+
+
+def test_half_a_line_and_gone(
+    open_broker: BrokerProcess, connect: Connect, name: str
+) -> None:
+    """Half a message is never carried out, however the connection ends."""
+    half = line("PUB", VARIABLE=name, VALUE="1")[: -len("| END\n")]
+    leaving = connect(open_broker)
+    leaving.send_bytes(half)
+    leaving.half_close()
+    assert [answered.command for answered in leaving.until_closed()] in ([], ["BAD"])
+    resetting = connect(open_broker)
+    resetting.send_bytes(half)
+    resetting.reset()
+    assert connect(open_broker).get(name) is None
+
+
+def test_a_message_without_line_feed_and_gone(
+    open_broker: BrokerProcess, connect: Connect, name: str
+) -> None:
+    """A message is complete at END, so `printf … | nc` needs no line feed and gets its answer."""
+    publisher = connect(open_broker)
+    publisher.send_bytes(line("PUB", VARIABLE=name, VALUE="1")[:-1])
+    publisher.half_close()
+    assert publisher.until_closed() == [Message("OK")]
+    stored = connect(open_broker).get(name)
+    assert stored is not None
+    assert stored["VALUE"] == "1"
