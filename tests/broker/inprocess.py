@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from custom_components.textmq.broker.access import Access, AccessMode
+from custom_components.textmq.broker.access import Access, AccessMode, Identity
 from custom_components.textmq.broker.broker import Broker
 from custom_components.textmq.broker.limits import Limits
 from custom_components.textmq.broker.session import Session
@@ -43,7 +43,7 @@ class Peer:
     """A client of the broker."""
 
     def __init__(
-        self, broker: Broker, device_id: str = "", identity: str | None = None
+        self, broker: Broker, device_id: str = "", identity: Identity | None = None
     ) -> None:
         """Connect, and ask to be let in under an ID."""
         self.sink = Sink()

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Final
+import hmac
+from typing import Final, NamedTuple
 
 from .wire import BadReason, Refusal, filter_matches
 
@@ -44,6 +45,13 @@ class Rights:
 ALL_RIGHTS: Final = Rights()
 
 
+class Identity(NamedTuple):
+    """What a key has proved: the device ID, and the key as it was then."""
+
+    device_id: str
+    key: bytes
+
+
 class Access:
     """Decides who is let in. Whatever is not clearly allowed is refused."""
 
@@ -69,15 +77,17 @@ class Access:
         """Clients without an ID may use the broker."""
         return self.mode is AccessMode.OPEN
 
-    def judge(self, device_id: str, identity: str | None, now: float) -> Verdict:
-        """Judge a device that sends ID; identity is what its key proved, None in plain text.
+    def judge(self, device_id: str, identity: Identity | None, now: float) -> Verdict:
+        """Judge a device that sends ID; identity is None in plain text.
 
         Raises Refusal: denied, key-required.
         """
         if device_id in self.refused:
             raise Refusal(BadReason.DENIED, "this device is kept out")
         if identity is not None:
-            if identity != device_id or device_id not in self.keys:
+            key = self.keys.get(identity.device_id, b"")
+            same = hmac.compare_digest(identity.key, key)
+            if not same or identity.device_id != device_id:
                 raise Refusal(BadReason.DENIED, "ID must be the identity of the key")
             return Verdict.LET_IN
         if device_id in self.keys or self.mode is AccessMode.KEY:

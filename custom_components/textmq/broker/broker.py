@@ -23,6 +23,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _FLAPPING_WINDOW: Final = 60.0
 """Seconds in which the connects of an ID are counted."""
+_UNSTORED: Final = 1000
+"""Names without a value whose subscribers are kept."""
 _NAMED: Final = 10
 """How many devices an answer names at most."""
 
@@ -142,7 +144,8 @@ class Broker:
         self._watches = Subscriptions[Watcher]()
         self._observers: list[Observer] = []
         self._strangers: dict[Session, None] = {}
-        self._sleepers: dict[str, Device] = {}
+        self._unstored: dict[str, Variable] = {}
+        """Names that have no value, only publishes with RETAIN=NO, with who gets them."""
         self._run: list[str] = []
         self._run_variable: Variable | None = None
         self._started = clock()
@@ -252,9 +255,7 @@ class Broker:
     def update(self, variable: Variable, value: str, device: str, now: float) -> None:
         """Give a variable its next value: the way of every publish that is stored."""
         if variable.generation != self.generation:
-            variable.generation = self.generation
-            variable.receivers = tuple(self._readers(variable.name))
-            variable.watchers = tuple(self._watches.match(variable.name))
+            self._route(variable)
         previous = variable.value
         variable.value = value
         variable.time = now
@@ -283,21 +284,33 @@ class Broker:
         for session in variable.receivers:
             session.deliver(variable.name, blob, None)
 
-    def _publish_live(self, name: str, value: str, device: str) -> None:
-        variable = self.variables.get(name)
-        previous = variable.value if variable else None
-        self._deliver(
-            name, wire.encode_message("SUB", {"VARIABLE": name, "VALUE": value})
-        )
-        publication = Publication(name, value, previous, self.now(), device, False)
-        self._tell(tuple(self._watches.match(name)), publication)
+    def _route(self, variable: Variable) -> None:
+        """Find who gets a variable, until the subscriptions change."""
+        variable.generation = self.generation
+        variable.receivers = tuple(self._readers(variable.name))
+        variable.watchers = tuple(self._watches.match(variable.name))
 
-    def _deliver(self, name: str, blob: bytes) -> None:
-        """Hand a message that the table does not hold to the subscribers of a variable."""
+    def _publish_live(self, name: str, value: str, device: str) -> None:
+        variable = self.variables.get(name) or self._unstored.get(name)
+        if variable is None:
+            if len(self._unstored) >= _UNSTORED:
+                self._unstored.clear()
+            variable = self._unstored[name] = Variable(name)
+        if variable.generation != self.generation:
+            self._route(variable)
         self.end_run()
-        sessions = self._readers(name)
-        self.sent += len(sessions)
+        blob = f"{variable.head}{value}{wire.END}\n".encode("ascii")
+        self._deliver(name, variable.receivers, blob)
+        if variable.watchers:
+            publication = Publication(
+                name, value, variable.value, self.now(), device, False
+            )
+            self._tell(variable.watchers, publication)
+
+    def _deliver(self, name: str, sessions: Iterable[Session], blob: bytes) -> None:
+        """Hand a message that the table does not hold to subscribers."""
         for session in sessions:
+            self.sent += 1
             session.deliver(name, blob, blob)
 
     def delete(self, name: str) -> None:
@@ -313,7 +326,8 @@ class Broker:
         self.variables.remove(variable)
         self.changed[name] = None
         variable.value = variable.definition = None
-        self._deliver(name, wire.encode_message("DEL", {"VARIABLE": name}))
+        blob = wire.encode_message("DEL", {"VARIABLE": name})
+        self._deliver(name, self._readers(name), blob)
         self._notify(Observer.variable_deleted, variable)
 
     def define(self, name: str, definition: Definition | None, *, device: str) -> None:
@@ -409,7 +423,10 @@ class Broker:
         if target.lower() == wire.HOME_ASSISTANT:
             if self.home_assistant is None:
                 raise _no_such_device(target)
-            self.home_assistant(sender, value)
+            try:
+                self.home_assistant(sender, value)
+            except Exception:
+                _LOGGER.exception("A message to Home Assistant failed")
             return Delivery.DELIVERED
         wire.check_device_id(target)
         device = self.devices.get(target)
@@ -442,10 +459,11 @@ class Broker:
                 BadReason.LIMIT, f"TTL is at most {limits.message_ttl:g} seconds"
             )
         now = self.clock()
-        device.expire(now)
-        if len(device.queue) >= limits.messages:
+        self.devices.expire(device, now)
+        full = self.devices.queued + len(blob) > limits.queued
+        if full or len(device.queue) >= limits.messages:
             raise _busy(device.id)
-        device.queue.append(Queued(blob, now + ttl))
+        self.devices.queue(device, Queued(blob, now + ttl))
 
     def _is_known(self, device_id: str) -> bool:
         access = self.access
@@ -461,12 +479,21 @@ class Broker:
         """Take a new session; it is closed at once where there are too many."""
         self.sessions[session] = None
         if len(self.sessions) > self.limits.clients:
-            session.close(CloseReason.LIMIT)
-            return
+            silent = next(one for one in self.sessions if not one.received)
+            silent.close(CloseReason.LIMIT)
+            if silent is session:
+                return
         if session.state is State.STRANGER:
             self._strangers[session] = None
             if len(self._strangers) > self.limits.strangers:
-                next(iter(self._strangers)).close(CloseReason.LIMIT)
+                self._close_a_stranger()
+
+    def _close_a_stranger(self) -> None:
+        """Close the oldest stranger of the address that has the most of them."""
+        crowds = Counter(session.address for session in self._strangers)
+        ((address, _),) = crowds.most_common(1)
+        oldest = next(one for one in self._strangers if one.address == address)
+        oldest.close(CloseReason.LIMIT)
 
     def ask(self, session: Session) -> bool:
         """Judge the ID that a session asked for; returns whether it must wait for a person.
@@ -485,7 +512,6 @@ class Broker:
             _LOGGER.exception("Access could not be judged, so it is refused")
             raise Refusal(BadReason.DENIED, "try again later") from err
         if verdict is Verdict.ASK:
-            self._stop_waiting(session)
             if other := self.waiting.pop(device_id, None):
                 other.close(CloseReason.TAKEN_OVER)
             self.waiting[device_id] = session
@@ -531,6 +557,15 @@ class Broker:
         if device is not None and device.session is not None:
             device.session.rights = rights
 
+    def set_key(self, device_id: str, key: bytes | None) -> None:
+        """Change a device's key (32 bytes), or take it away; who came by the old one is closed."""
+        if key is None:
+            self.access.keys.pop(device_id, None)
+        else:
+            self.access.keys[device_id] = key
+        self._close_device(device_id, CloseReason.DISCONNECTED)
+        self.outbox.schedule()
+
     def approve(self, device_id: str) -> None:
         """Let a device in from now on, at once if it waits."""
         self.access.refused.discard(device_id)
@@ -540,11 +575,12 @@ class Broker:
             self.outbox.schedule()
 
     def refuse(self, device_id: str) -> None:
-        """Keep a device out from now on; one that waits is told so."""
+        """Keep a device out from now on; one that waits is told so, one that is in is closed."""
         self.access.known.discard(device_id)
         self.access.refused.add(device_id)
         if session := self.waiting.get(device_id):
             session.refused(Refusal(BadReason.DENIED, "this device is kept out"))
+        self._close_device(device_id, CloseReason.DENIED)
 
     def permit(self, seconds: float) -> None:
         """Let new devices in for a time, those that wait at once; 0 ends it."""
@@ -564,7 +600,6 @@ class Broker:
         self.access.keys.pop(device_id, None)
         self.access.rights.pop(device_id, None)
         self._close_device(device_id, CloseReason.REVOKED)
-        self._sleepers.pop(device_id, None)
         self.devices.forget(device_id)
         if delete_variables:
             for variable in [one for one in self.variables if one.owner == device_id]:
@@ -583,7 +618,7 @@ class Broker:
         self.received += session.received
         del self.sessions[session]
         self._strangers.pop(session, None)
-        self._stop_waiting(session)
+        self.stop_waiting(session)
         for text in session.filters:
             self._subscriptions.remove(text, session)
         self.generation += 1
@@ -595,7 +630,6 @@ class Broker:
             if sleep is not None:
                 device.asleep_until = self.clock() + sleep
                 device.will = will
-                self._sleepers[device.id] = device
             self._notify(Observer.device_disconnected, device, reason)
         if will is not None and reason not in WITHOUT_WILL:
             self._publish_will(will, session.device_id)
@@ -615,7 +649,6 @@ class Broker:
         device.last_seen = last_seen
         if sleep is not None:
             device.asleep_until = self.clock() + sleep
-            self._sleepers[device_id] = device
 
     def flush(self) -> None:
         """Hand out what was published and sent from inside this process."""
@@ -627,7 +660,7 @@ class Broker:
         now = self.clock()
         for session in tuple(self.sessions):
             session.tick(now)
-        for device in tuple(self._sleepers.values()):
+        for device in tuple(self.devices):
             if device.asleep_until is not None and device.asleep_until <= now:
                 self._lose_sleeper(device)
         if now - self._system_at >= self.limits.system_interval:
@@ -639,7 +672,7 @@ class Broker:
     def _let_in(self, session: Session, *, admit: bool = False) -> None:
         device_id = session.requested
         self._strangers.pop(session, None)
-        self._stop_waiting(session)
+        self.stop_waiting(session)
         old = session.device
         if old is not None and old.id != device_id and old.session is session:
             self.devices.detach(old)
@@ -656,19 +689,21 @@ class Broker:
         device.address = session.address
         device.last_seen = self.now()
         device.asleep_until = device.will = None
-        self._sleepers.pop(device_id, None)
         if previous is not None and previous is not session:
             previous.close(CloseReason.TAKEN_OVER)
+        self.end_run()
+        self.generation += 1
+        session.rights = self.access.rights.get(device_id, ALL_RIGHTS)
         session.let_in(device)
-        device.expire(self.clock())
-        while device.queue:
-            session.take_message(device.queue.popleft().line)
+        for line in self.devices.take_queue(device, self.clock()):
+            session.take_message(line)
         if admit:
             self.access.known.add(device_id)
             self._notify(Observer.device_admitted, device)
         self._notify(Observer.device_connected, device)
 
-    def _stop_waiting(self, session: Session) -> None:
+    def stop_waiting(self, session: Session) -> None:
+        """Let nobody decide on a session any more."""
         if self.waiting.get(session.requested) is session:
             del self.waiting[session.requested]
             self._notify(Observer.device_left, session.requested)
@@ -681,13 +716,15 @@ class Broker:
         return True
 
     def _lose_sleeper(self, device: Device) -> None:
-        del self._sleepers[device.id]
         will, device.will, device.asleep_until = device.will, None, None
         if will is not None:
             self._publish_will(will, device.id)
         self._notify(Observer.device_lost, device)
 
     def _publish_will(self, will: Will, device: str) -> None:
+        rights = self.access.rights.get(device, ALL_RIGHTS)
+        if not rights.may_write(will.name):
+            return
         try:
             self.publish(will.name, will.value, device=device, retain=will.retain)
         except Refusal as refusal:

@@ -10,7 +10,7 @@ import logging
 from typing import Final, override
 
 from .broker import Broker
-from .session import Session
+from .session import Session, State
 from .tls import HANDSHAKE, TlsConnection, TlsError, TlsServer
 from .wire import CloseReason
 
@@ -34,6 +34,7 @@ class Connection(asyncio.BufferedProtocol):
         "_loop",
         "_on_lost",
         "_session",
+        "_timers",
         "_tls",
         "_tls_server",
         "_transport",
@@ -59,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         self._tls: TlsConnection | None = None
         self._tls_server = tls_server
         self._on_lost = on_lost
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,6 +74,8 @@ class Connection(asyncio.BufferedProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
         self._session.lost()
         self._on_lost(self)
 
@@ -81,6 +85,8 @@ class Connection(asyncio.BufferedProtocol):
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
+        if self._session.state is State.CLOSED:
+            return
         data = bytes(_buffer[:nbytes])
         if self._first:
             self._first = False
@@ -96,13 +102,11 @@ class Connection(asyncio.BufferedProtocol):
             self._session.close(CloseReason.TLS)
             return
         self._tls = self._tls_server.connection()
-        self._loop.call_later(
-            self._broker.limits.identify_timeout, self._check_handshake, self._tls
+        self._timers["handshake"] = self._loop.call_later(
+            self._broker.limits.identify_timeout,
+            self._session.close,
+            CloseReason.IDENTIFY_TIMEOUT,
         )
-
-    def _check_handshake(self, tls: TlsConnection) -> None:
-        if not tls.established:
-            self._session.close(CloseReason.IDENTIFY_TIMEOUT)
 
     def _decrypt(self, tls: TlsConnection, data: bytes) -> bytes:
         try:
@@ -113,10 +117,12 @@ class Connection(asyncio.BufferedProtocol):
         except TlsError as err:
             _LOGGER.debug("TLS with %s failed: %s", self._session.address, err)
             self._send_encrypted(tls)
-            self._broker.key_failed(tls.identity, self._session.address)
+            if not tls.established and tls.identity is not None:
+                self._broker.key_failed(tls.identity.device_id, self._session.address)
             self._session.close(CloseReason.TLS)
             return b""
-        if tls.established:
+        if tls.established and self._session.identity is None:
+            self._timers.pop("handshake").cancel()
             self._session.identity = tls.identity
         self._send_encrypted(tls)
         return text
@@ -176,7 +182,9 @@ class Connection(asyncio.BufferedProtocol):
         transport.resume_reading()
         with suppress(OSError):
             transport.write_eof()
-        self._loop.call_later(self._broker.limits.linger, transport.abort)
+        self._timers["end"] = self._loop.call_later(
+            self._broker.limits.linger, transport.abort
+        )
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -192,4 +200,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def wake_after(self, seconds: float) -> None:
         """Go on with the session after a time."""
-        self._loop.call_later(seconds, self._run, self._session.wake)
+        self._timers["wake"] = self._loop.call_later(
+            seconds, self._run, self._session.wake
+        )

@@ -1,6 +1,5 @@
 """Devices: who is or was here under an ID, and the messages that wait for them (protocol B5)."""
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -87,7 +86,7 @@ class Device:
         """End of the announced sleep, in seconds of the monotonic clock; None where awake."""
         self.will: Will | None = None
         """The will of a sleeper, published when it does not come back in time."""
-        self.queue: deque[Queued] = deque()
+        self.queue: list[Queued] = []
         self.connects: list[float] = []
         """Times of the latest connects, of the monotonic clock."""
         self.violations = 0
@@ -102,11 +101,6 @@ class Device:
             return DeviceState.ASLEEP
         return DeviceState.DISCONNECTED
 
-    def expire(self, now: float) -> None:
-        """Drop the messages whose time has passed, now being of the monotonic clock."""
-        if any(queued.until <= now for queued in self.queue):
-            self.queue = deque(queued for queued in self.queue if queued.until > now)
-
 
 class Devices:
     """The table of devices."""
@@ -115,6 +109,8 @@ class Devices:
         """Remember at most limit devices: of those not here the longest gone is forgotten."""
         self._by_id: dict[str, Device] = {}
         self._limit = limit
+        self.queued = 0
+        """Bytes of all messages that wait."""
         self.heads: dict[str, Session] = {}
         """Connected devices by the beginning of a canonical MSG to them."""
 
@@ -137,8 +133,32 @@ class Devices:
         if len(self._by_id) > self._limit:
             gone = next((one for one in self if one.session is None), None)
             if gone:
-                del self._by_id[gone.id]
+                self.forget(gone.id)
         return device
+
+    def queue(self, device: Device, message: Queued) -> None:
+        """Let a message wait for a device."""
+        device.queue.append(message)
+        self.queued += len(message.line)
+
+    def take_queue(self, device: Device, now: float) -> list[bytes]:
+        """Take what waits for a device and has not expired, now being of the monotonic clock."""
+        self.expire(device, now)
+        lines = [message.line for message in device.queue]
+        self._clear_queue(device)
+        return lines
+
+    def expire(self, device: Device, now: float) -> None:
+        """Drop the messages for a device whose time has passed."""
+        left = [message for message in device.queue if message.until > now]
+        if len(left) < len(device.queue):
+            self._clear_queue(device)
+            for message in left:
+                self.queue(device, message)
+
+    def _clear_queue(self, device: Device) -> None:
+        self.queued -= sum(len(message.line) for message in device.queue)
+        device.queue.clear()
 
     def attach(self, device: Device, session: "Session") -> None:
         """Connect a device with the session that speaks for it."""
@@ -151,5 +171,6 @@ class Devices:
         del self.heads[f"START | COMMAND=MSG | DEVICE={device.id}"]
 
     def forget(self, device_id: str) -> None:
-        """Remove a device that is not connected."""
-        self._by_id.pop(device_id, None)
+        """Remove a device that is not connected, and what waits for it."""
+        if device := self._by_id.pop(device_id, None):
+            self._clear_queue(device)

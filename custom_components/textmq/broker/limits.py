@@ -37,6 +37,9 @@ class Limits:
     subscriptions: int = 1000
     """Subscriptions per client, filters included."""
 
+    filter_levels: int = 4000
+    """Levels of all filters of a client together: bounds the time to find who gets a variable."""
+
     waiting: int = 1 << 20
     """Bytes that may wait for a client that does not read, besides the newest values of its variables."""
 
@@ -45,6 +48,9 @@ class Limits:
 
     messages: int = 32
     """MSGs that wait for a device, asleep or slow: past that the sender is told (B8)."""
+
+    queued: int = 1 << 22
+    """Bytes of the MSGs that wait for devices that are not here, all together."""
 
     message_ttl: float = 7 * 86400
     """Longest time that a MSG may wait for a device (B5)."""
@@ -77,6 +83,7 @@ NO_LIMITS: Final = Limits(
     variables=UNLIMITED,
     variables_per_client=UNLIMITED,
     subscriptions=UNLIMITED,
+    filter_levels=UNLIMITED,
     devices=UNLIMITED,
     connects=UNLIMITED,
     rate=UNLIMITED,

@@ -15,6 +15,8 @@ _LOGGER = logging.getLogger(__name__)
 _BACKLOG: Final = 128
 _ACCEPT_AGAIN: Final = 1.0
 """Seconds until the next try where the system has no socket left."""
+_WARN_AGAIN: Final = 3600.0
+"""Seconds until that is logged again."""
 _TICK: Final = 1.0
 """Seconds between looks at the clock, at most; less where keep-alive is set shorter."""
 _TICKS_PER_KEEPALIVE: Final = 4
@@ -54,7 +56,7 @@ class Listener:
         self._connections: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
-        self._out_of_sockets = False
+        self._warned_at: float | None = None
         self._socket: socket.socket | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -109,7 +111,6 @@ class Listener:
             except OSError as err:
                 self._wait_for_sockets(server, err)
                 return
-            self._out_of_sockets = False
             client.setblocking(False)
             # asyncio does it only for sockets whose protocol number is given.
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -118,8 +119,9 @@ class Listener:
             task.add_done_callback(self._opening.discard)
 
     def _wait_for_sockets(self, server: socket.socket, err: OSError) -> None:
-        if not self._out_of_sockets:
-            self._out_of_sockets = True
+        now = self._loop.time()
+        if self._warned_at is None or now - self._warned_at > _WARN_AGAIN:
+            self._warned_at = now
             _LOGGER.warning("No connection can be accepted for now: %s", err.strerror)
         self._loop.remove_reader(server)
         self._timers["accept"] = self._loop.call_later(

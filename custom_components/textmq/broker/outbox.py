@@ -63,4 +63,5 @@ class Outbox:
         writers, self._writers = self._writers, []
         for writer in writers:
             writer.queued = False
+        for writer in writers:
             writer.flush()

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from . import wire
-from .access import ALL_RIGHTS, Rights
+from .access import ALL_RIGHTS, Identity, Rights
 from .definitions import Definition
 from .devices import Device, DeviceInfo, Will
 from .variables import Variable
@@ -21,6 +21,8 @@ _VALUE: Final = " | VALUE="
 _SEQ_LENGTH: Final = 32
 _SECONDS_DIGITS: Final = 9
 _YES_NO: Final = {"YES": True, "NO": False}
+_WORK: Final = 20
+"""Steps of a search that take as long as one command."""
 _PIECE: Final = 1 << 16
 """Bytes of replayed values that are written at a time."""
 
@@ -106,8 +108,10 @@ class Session:
         "_asked_at",
         "_backlog",
         "_broker",
+        "_filter_levels",
         "_framer",
         "_held",
+        "_held_definitions",
         "_held_size",
         "_id_answer",
         "_malformed",
@@ -138,7 +142,11 @@ class Session:
     )
 
     def __init__(
-        self, broker: "Broker", sink: Sink, address: str, identity: str | None = None
+        self,
+        broker: "Broker",
+        sink: Sink,
+        address: str,
+        identity: Identity | None = None,
     ) -> None:
         """Begin a session from an address; identity is what a key has proved, None in plain text."""
         now = broker.clock()
@@ -152,6 +160,7 @@ class Session:
         self.requested_info = DeviceInfo()
         self.rights: Rights = ALL_RIGHTS
         self.filters: dict[str, None] = {}
+        self._filter_levels = 0
         self.opened_at = now
         self.received = 0
         self.queued = False
@@ -166,6 +175,7 @@ class Session:
         self._paused = False
         self._unsent = 0
         self._held: dict[str, bytes | None] | None = None
+        self._held_definitions: dict[str, None] | None = None
         self._held_size = 0
         self._messages: list[bytes] | None = None
         self._backlog: Iterator[bytes] | None = None
@@ -315,9 +325,12 @@ class Session:
     ) -> Callable[["Session", Mapping[str, str]], None]:
         """Find who carries out a command. Raises Refusal where it may not be carried out."""
         command, params = message
-        if not 1 <= len(params.get("SEQ", "-")) <= _SEQ_LENGTH:
+        seq = params.get("SEQ", "-")
+        if not 1 <= len(seq) <= _SEQ_LENGTH or not seq.isprintable():
             del params["SEQ"]
-            raise Refusal(BadReason.MALFORMED, f"SEQ has 1 to {_SEQ_LENGTH} characters")
+            raise Refusal(
+                BadReason.MALFORMED, f"SEQ has 1 to {_SEQ_LENGTH} printable characters"
+            )
         _flag(params, "ACK", default=True)
         handler = self._HANDLERS.get(command)
         if handler is None:
@@ -341,6 +354,7 @@ class Session:
         device_id = _required(params, "ID")
         wire.check_device_id(device_id)
         if self.state is State.WAITING:
+            self._broker.stop_waiting(self)
             self._refuse(
                 Refusal(BadReason.NOT_AUTHORIZED, "another ID came after it"),
                 self._id_answer,
@@ -360,7 +374,6 @@ class Session:
         """Accept the ID that was sent: called by the broker, at once or when a person has decided."""
         self._move(Step.LET_IN)
         self.device = device
-        self.rights = self._broker.access.rights.get(device.id, ALL_RIGHTS)
         self._sender = wire.message_head(device.id)
         self._ok(
             self._id_answer,
@@ -385,9 +398,13 @@ class Session:
             raise Refusal(
                 BadReason.LIMIT, f"a client has at most {limit} subscriptions"
             )
+        if self._filter_levels + _levels(text) > self._broker.limits.filter_levels:
+            raise Refusal(BadReason.LIMIT, "the filters of a client are too deep")
         found = self._read(text)
         self._broker.subscribe(self, text, definitions=definitions)
-        self.filters[text] = None
+        if text not in self.filters:
+            self.filters[text] = None
+            self._filter_levels += _levels(text)
         self._charge(text)
         self._ok(params)
         self._stream(_replay(found, values=replay, definitions=definitions))
@@ -396,7 +413,9 @@ class Session:
         text = _required(params, "VARIABLE")
         wire.check_filter(text)
         if text in self.filters:
+            self._tokens -= self._filter_levels / _WORK
             del self.filters[text]
+            self._filter_levels -= _levels(text)
             self._broker.unsubscribe(self, text)
         self._ok(params)
 
@@ -404,6 +423,8 @@ class Session:
         for text in self.filters:
             self._broker.unsubscribe(self, text)
         self.filters.clear()
+        self._tokens -= self._filter_levels / _WORK
+        self._filter_levels = 0
         self._ok(params)
 
     def _get(self, params: Mapping[str, str]) -> None:
@@ -424,7 +445,10 @@ class Session:
         return [variable for variable in found if self.rights.may_read(variable.name)]
 
     def _check_write(self, name: str) -> None:
-        if self.rights is not ALL_RIGHTS and not self.rights.may_write(name):
+        if self.rights is ALL_RIGHTS:
+            return
+        self._broker.check_writable(name)
+        if not self.rights.may_write(name):
             raise self._forbidden(f"this device may not write {name}")
 
     def _forbidden(self, detail: str) -> Refusal:
@@ -434,7 +458,7 @@ class Session:
     def _charge(self, text: str) -> None:
         """Make a search over all variables cost as many commands as it takes time."""
         if wire.is_wildcard(text):
-            self._tokens -= len(self._broker.variables) / 20
+            self._tokens -= len(self._broker.variables) / _WORK
 
     def _publish(self, params: Mapping[str, str]) -> None:
         name, value = _required(params, "VARIABLE"), _required(params, "VALUE")
@@ -455,6 +479,8 @@ class Session:
             Definition.parse(params, self._broker.rules) if "TYPE" in params else None
         )
         self._check_write(name)
+        if definition is not None and definition.set is not None:
+            self._check_write(definition.set)
         self._broker.define(name, definition, device=self.device_id)
         self._ok(params)
 
@@ -539,8 +565,13 @@ class Session:
             self._queue(blob)
 
     def deliver_definition(self, variable: Variable) -> None:
-        """Take a variable's new description; it is small and rare, so it is never held back."""
-        self._queue(variable.describe())
+        """Take a variable's new description; the newest is kept while the client does not read."""
+        if not self._paused:
+            self._queue(variable.describe())
+            return
+        if self._held_definitions is None:
+            self._held_definitions = {}
+        self._held_definitions[variable.name] = None
 
     def take_message(self, blob: bytes) -> bool:
         """Take a MSG; False where too many wait already for a client that does not read (B8)."""
@@ -574,9 +605,16 @@ class Session:
         if self._held_size > self._broker.limits.waiting:
             self._enter_outbox()
 
-    def _held_lines(self, held: dict[str, bytes | None]) -> Iterator[bytes]:
+    def _held_lines(
+        self, definitions: dict[str, None], held: dict[str, bytes | None]
+    ) -> Iterator[bytes]:
+        variables = self._broker.variables
+        for name in definitions:
+            variable = variables.get(name)
+            if variable:
+                yield variable.describe()
         for name, newest in held.items():
-            variable = self._broker.variables.get(name)
+            variable = variables.get(name)
             if newest is not None:
                 yield newest
             elif variable and variable.value is not None and self.rights.may_read(name):
@@ -622,9 +660,10 @@ class Session:
         if self._messages:
             self._out.extend(self._messages)
             self._messages = None
+        definitions, self._held_definitions = self._held_definitions, None
         held, self._held, self._held_size = self._held, None, 0
-        if held:
-            lines = self._held_lines(held)
+        if held or definitions:
+            lines = self._held_lines(definitions or {}, held or {})
             self._stream(chain(lines, self._backlog) if self._backlog else lines)
         else:
             self._pump()
@@ -678,7 +717,7 @@ class Session:
         self.flush()
         self._move(Step.CLOSED)
         self._out.clear()
-        self._backlog = self._held = self._messages = None
+        self._backlog = self._held = self._messages = self._held_definitions = None
         self._broker.leave(self, reason, sleep)
         self._sink.close()
 
@@ -694,6 +733,11 @@ def _replay(
             yield variable.describe()
         if values and variable.value is not None:
             yield variable.replay()
+
+
+def _levels(text: str) -> int:
+    """Count the levels of a filter that is to be searched, none for a plain name."""
+    return text.count("/") + 1 if wire.is_wildcard(text) else 0
 
 
 def _required(params: Mapping[str, str], key: str) -> str:

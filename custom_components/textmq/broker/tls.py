@@ -5,16 +5,16 @@ for each connection and can't share a port with plain text.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 import ssl
 from typing import Final
 
+from .access import Identity
+
 _CIPHERS: Final = (
     "ECDHE-PSK-CHACHA20-POLY1305",
-    "DHE-PSK-CHACHA20-POLY1305",
     "ECDHE-PSK-AES256-CBC-SHA384",
     "ECDHE-PSK-AES128-CBC-SHA256",
-    "DHE-PSK-AES256-GCM-SHA384",
-    "DHE-PSK-AES128-GCM-SHA256",
     "PSK-CHACHA20-POLY1305",
     "PSK-AES256-GCM-SHA384",
     "PSK-AES128-GCM-SHA256",
@@ -68,8 +68,9 @@ class TlsServer:
     def _key_of(self, identity: str | None) -> bytes:
         if self._handshaking is None or identity is None:
             return b""
-        self._handshaking.identity = identity
-        return self._find_key(identity) or b""
+        key = self._find_key(identity) or b""
+        self._handshaking.identity = Identity(identity, key)
+        return key
 
 
 class TlsConnection:
@@ -77,8 +78,8 @@ class TlsConnection:
 
     def __init__(self, server: TlsServer, context: ssl.SSLContext) -> None:
         """Wait for the client's handshake."""
-        self.identity: str | None = None
-        """What the client says it is; proved once `established`."""
+        self.identity: Identity | None = None
+        """What the client says it is, with the key that it must hold; proved once `established`."""
         self.established = False
         self._server = server
         self._in = ssl.MemoryBIO()
@@ -117,15 +118,14 @@ class TlsConnection:
     def send(self, data: bytes) -> None:
         """Encrypt bytes for `outgoing`."""
         if self.established:
-            self._tls.write(data)
+            with suppress(ssl.SSLError):
+                self._tls.write(data)
 
     def end(self) -> None:
         """Say to the other side that nothing follows."""
         if self.established:
-            try:
+            with suppress(ssl.SSLError):
                 self._tls.unwrap()
-            except ssl.SSLError:
-                return
 
     def outgoing(self) -> bytes:
         """Take the bytes that are to be sent."""

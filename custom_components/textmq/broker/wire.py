@@ -27,9 +27,7 @@ END: Final = " | END"
 
 _BLANK: Final = " \t"
 _TAIL_END: Final = re.compile(rb"\|[ \t]*END[ \t\r]*\Z", re.IGNORECASE)
-_END_START: Final = re.compile(
-    rb"\|[ \t]*END[ \t]*(?=START[ \t]*(?:\||\Z))", re.IGNORECASE
-)
+_END_START: Final = re.compile(rb"\|[ \t]*END[ \t]*(?=START[ \t]*\|)", re.IGNORECASE)
 _HTTP: Final = re.compile(
     rb"(?:(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) |[^\n|]* HTTP/[0-9])",
     re.IGNORECASE,
