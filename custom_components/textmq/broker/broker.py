@@ -14,6 +14,7 @@ from .definitions import Definition, Rules
 from .devices import Device, DeviceInfo, Devices, Queued, Will
 from .limits import Limits
 from .outbox import Outbox
+from .output import Output
 from .session import WITHOUT_WILL, Session, State
 from .subscriptions import Subscriptions
 from .variables import SYSTEM, Variable, Variables
@@ -281,13 +282,14 @@ class Broker:
         self.sent += len(self._run) * len(variable.receivers)
         self._run_variable = None
         self._run.clear()
-        for session in variable.receivers:
-            session.deliver(variable.name, blob, None)
+        for output in variable.receivers:
+            output.deliver(variable.name, blob, None)
 
     def _route(self, variable: Variable) -> None:
         """Find who gets a variable, until the subscriptions change."""
         variable.generation = self.generation
-        variable.receivers = tuple(self._readers(variable.name))
+        readers = self._readers(variable.name)
+        variable.receivers = tuple(session.output for session in readers)
         variable.watchers = tuple(self._watches.match(variable.name))
 
     def _publish_live(self, name: str, value: str, device: str) -> None:
@@ -307,11 +309,11 @@ class Broker:
             )
             self._tell(variable.watchers, publication)
 
-    def _deliver(self, name: str, sessions: Iterable[Session], blob: bytes) -> None:
+    def _deliver(self, name: str, receivers: Iterable[Output], blob: bytes) -> None:
         """Hand a message that the table does not hold to subscribers."""
-        for session in sessions:
+        for output in receivers:
             self.sent += 1
-            session.deliver(name, blob, blob)
+            output.deliver(name, blob, blob)
 
     def delete(self, name: str) -> None:
         """Delete a variable, its value and its description.
@@ -327,7 +329,8 @@ class Broker:
         self.changed[name] = None
         variable.value = variable.definition = None
         blob = wire.encode_message("DEL", {"VARIABLE": name})
-        self._deliver(name, self._readers(name), blob)
+        receivers = [session.output for session in self._readers(name)]
+        self._deliver(name, receivers, blob)
         self._notify(Observer.variable_deleted, variable)
 
     def define(self, name: str, definition: Definition | None, *, device: str) -> None:
@@ -354,7 +357,7 @@ class Broker:
         self.end_run()
         for session, wanted in self._readers(name).items():
             if wanted:
-                session.deliver_definition(variable)
+                session.output.deliver_definition(variable)
         self._notify(
             Observer.variable_added if added else Observer.variable_described, variable
         )
@@ -431,7 +434,7 @@ class Broker:
         wire.check_device_id(target)
         device = self.devices.get(target)
         if device is not None and device.session is not None:
-            if not device.session.take_message(blob):
+            if not device.session.output.deliver_message(blob):
                 raise _busy(target)
             self.sent += 1
             return Delivery.DELIVERED
@@ -444,7 +447,7 @@ class Broker:
         busy = []
         for device in tuple(self.devices):
             if device.session is not None and device.id != sender:
-                if device.session.take_message(blob):
+                if device.session.output.deliver_message(blob):
                     self.sent += 1
                 else:
                     busy.append(device.id)
@@ -696,7 +699,7 @@ class Broker:
         session.rights = self.access.rights.get(device_id, ALL_RIGHTS)
         session.let_in(device)
         for line in self.devices.take_queue(device, self.clock()):
-            session.take_message(line)
+            session.output.deliver_message(line)
         if admit:
             self.access.known.add(device_id)
             self._notify(Observer.device_admitted, device)

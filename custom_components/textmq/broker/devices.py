@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from . import wire
 
 if TYPE_CHECKING:
+    from .output import Output
     from .session import Session
 
 
@@ -111,7 +112,7 @@ class Devices:
         self._limit = limit
         self.queued = 0
         """Bytes of all messages that wait."""
-        self.heads: dict[str, Session] = {}
+        self.heads: dict[str, Output] = {}
         """Connected devices by the beginning of a canonical MSG to them."""
 
     def __len__(self) -> int:
@@ -163,7 +164,7 @@ class Devices:
     def attach(self, device: Device, session: "Session") -> None:
         """Connect a device with the session that speaks for it."""
         device.session = session
-        self.heads[f"START | COMMAND=MSG | DEVICE={device.id}"] = session
+        self.heads[f"START | COMMAND=MSG | DEVICE={device.id}"] = session.output
 
     def detach(self, device: Device) -> None:
         """Part a device from its session."""

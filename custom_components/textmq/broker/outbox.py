@@ -12,8 +12,8 @@ from typing import Final, Protocol
 _PROBE_EVERY: Final = 16
 
 
-class Writer(Protocol):
-    """A session with output."""
+class Output(Protocol):
+    """What is to be sent to one client."""
 
     queued: bool
 
@@ -27,30 +27,30 @@ class Outbox:
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         """Use call_soon to get called in the next turn of the event loop."""
         self._call_soon = call_soon
-        self._writers: list[Writer] = []
+        self._outputs: list[Output] = []
         self._scheduled = False
         self._batches = 0
         self._direct = 0
 
-    def add(self, writer: Writer) -> None:
+    def add(self, output: Output) -> None:
         """Note that a session has output; it sets `queued` to be added once only."""
-        self._writers.append(writer)
+        self._outputs.append(output)
 
     def schedule(self) -> None:
         """See to it that everything is written in the next turn of the loop."""
-        if self._writers and not self._scheduled:
+        if self._outputs and not self._scheduled:
             self._scheduled = True
             self._batches = 0
             self._call_soon(self._write_scheduled)
 
-    def batch_done(self, writer: Writer) -> None:
-        """Write after a batch of received commands; writer is the session that received them."""
+    def batch_done(self, output: Output) -> None:
+        """Write after a batch of received commands; output is the session that received them."""
         self._batches += 1
-        if self._direct and not self._scheduled and self._writers:
+        if self._direct and not self._scheduled and self._outputs:
             self._direct -= 1
             self._write()
-        writer.flush()
-        if self._writers:
+        output.flush()
+        if self._outputs:
             self.schedule()
 
     def _write_scheduled(self) -> None:
@@ -60,8 +60,8 @@ class Outbox:
         self._write()
 
     def _write(self) -> None:
-        writers, self._writers = self._writers, []
-        for writer in writers:
-            writer.queued = False
-        for writer in writers:
-            writer.flush()
+        outputs, self._outputs = self._outputs, []
+        for output in outputs:
+            output.queued = False
+        for output in outputs:
+            output.flush()

@@ -9,6 +9,7 @@ from . import wire
 from .access import ALL_RIGHTS, Identity, Rights
 from .definitions import Definition
 from .devices import Device, DeviceInfo, Will
+from .output import Output, Writer
 from .variables import Variable
 from .wire import BadReason, CloseReason, Refusal
 
@@ -23,8 +24,6 @@ _SECONDS_DIGITS: Final = 9
 _YES_NO: Final = {"YES": True, "NO": False}
 _WORK: Final = 20
 """Steps of a search that take as long as one command."""
-_PIECE: Final = 1 << 16
-"""Bytes of replayed values that are written at a time."""
 
 
 class State(Enum):
@@ -77,11 +76,8 @@ WITHOUT_CLOSE: Final = frozenset({CloseReason.HTTP, CloseReason.TLS})
 """Ends of connections that speak another protocol: they get no answer."""
 
 
-class Sink(Protocol):
+class Sink(Writer, Protocol):
     """The connection under a session."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; calls the session's `pause` when too much waits to be sent."""
 
     def close(self) -> None:
         """End the connection after what was written has been sent."""
@@ -106,24 +102,16 @@ class Session:
     __slots__ = (
         "_alive",
         "_asked_at",
-        "_backlog",
         "_broker",
         "_filter_levels",
         "_framer",
-        "_held",
-        "_held_definitions",
-        "_held_size",
         "_id_answer",
         "_malformed",
-        "_messages",
-        "_out",
-        "_paused",
         "_reading",
         "_refilled_at",
         "_sender",
         "_silent_since",
         "_sink",
-        "_size",
         "_tokens",
         "_unsent",
         "_waking",
@@ -132,7 +120,7 @@ class Session:
         "filters",
         "identity",
         "opened_at",
-        "queued",
+        "output",
         "received",
         "requested",
         "requested_info",
@@ -163,23 +151,15 @@ class Session:
         self._filter_levels = 0
         self.opened_at = now
         self.received = 0
-        self.queued = False
         self._framer = wire.Framer(broker.limits.line)
         self._sender = wire.message_head("")
         self.will: Will | None = None
         self._id_answer: Mapping[str, str] = {}
         self._malformed = 0
-        # output
-        self._out: list[bytes] = []
-        self._size = 0
-        self._paused = False
+        self.output = Output(
+            sink, broker.outbox, broker.limits, self._look_up, self._overflow
+        )
         self._unsent = 0
-        self._held: dict[str, bytes | None] | None = None
-        self._held_definitions: dict[str, None] | None = None
-        self._held_size = 0
-        self._messages: list[bytes] | None = None
-        self._backlog: Iterator[bytes] | None = None
-        # pace and life
         self._reading = True
         self._tokens = broker.limits.burst
         self._refilled_at = now
@@ -205,12 +185,12 @@ class Session:
             if wire.is_http(framer.start):
                 self.close(CloseReason.HTTP)
                 return
-        elif self.state in NOT_IN or self.rights is not ALL_RIGHTS or self._held_up:
+        elif self.state in NOT_IN or self.rights is not ALL_RIGHTS or self.output.busy:
             framer.feed(data)
         elif items := framer.take_canonical(data):
             done = self._receive_canonical(items)
             if done == len(items) and self._tokens >= 0:
-                self._broker.outbox.batch_done(self)
+                self._broker.outbox.batch_done(self.output)
                 return
             framer.give_back(items[done:])
         self.work()
@@ -235,7 +215,7 @@ class Session:
                 update(variable, value.strip(), device_id, now)
             elif target := devices.get(head):
                 blob = f"{self._sender}{value.strip()} | END\n".encode("ascii")
-                if not target.take_message(blob):
+                if not target.deliver_message(blob):
                     break
                 broker.sent += 1
             else:
@@ -266,15 +246,15 @@ class Session:
         if self.state is not State.CLOSED:
             self._set_reading(not blocked)
         self._broker.end_run()
-        self._broker.outbox.batch_done(self)
+        self._broker.outbox.batch_done(self.output)
 
     @property
     def _blocked(self) -> bool:
-        return self._held_up or (self._tokens < 0 and not self._refill())
-
-    @property
-    def _held_up(self) -> bool:
-        return self._paused or self._backlog is not None or self.state is State.CLOSED
+        return (
+            self.output.busy
+            or (self._tokens < 0 and not self._refill())
+            or self.state is State.CLOSED
+        )
 
     def _refill(self) -> bool:
         limits = self._broker.limits
@@ -380,8 +360,7 @@ class Session:
             KEEPALIVE=f"{self._broker.limits.keepalive:g}",
             TIME=wire.encode_time(self._broker.now()),
         )
-        self._enter_outbox()
-        self._enter_outbox()
+        self.output.enter_outbox()
 
     def refused(self, refusal: Refusal) -> None:
         """Refuse the ID that was sent, and close."""
@@ -528,8 +507,16 @@ class Session:
     # Output
 
     def _answer(self, lines: bytes, count: int = 1) -> None:
-        self._out.append(lines)
+        self.output.answer(lines)
         self._broker.sent += count
+
+    def _stream(self, lines: Iterator[bytes]) -> None:
+        self.output.stream(self._counted(lines))
+
+    def _counted(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._broker.sent += 1
+            yield line
 
     def _ok_line(self, params: Mapping[str, str], **more: str) -> tuple[bytes, ...]:
         if not _flag(params, "ACK", default=True):
@@ -554,120 +541,22 @@ class Session:
             answer["DETAIL"] = wire.encode(refusal.detail)
         self._answer(wire.encode_message("BAD", answer))
 
-    def deliver(self, name: str, blob: bytes, newest: bytes | None) -> None:
-        """Take messages of a variable; newest is kept for it while the client does not read (B8).
-
-        None stands for the value that the table has when the client reads again.
-        """
-        if self._paused:
-            self._hold(name, newest)
-        else:
-            self._queue(blob)
-
-    def deliver_definition(self, variable: Variable) -> None:
-        """Take a variable's new description; the newest is kept while the client does not read."""
-        if not self._paused:
-            self._queue(variable.describe())
-            return
-        if self._held_definitions is None:
-            self._held_definitions = {}
-        self._held_definitions[variable.name] = None
-
-    def take_message(self, blob: bytes) -> bool:
-        """Take a MSG; False where too many wait already for a client that does not read (B8)."""
-        if not self._paused:
-            self._queue(blob)
-            return True
-        if self._messages is None:
-            self._messages = []
-        if len(self._messages) >= self._broker.limits.messages:
-            return False
-        self._messages.append(blob)
-        return True
-
-    def _queue(self, blob: bytes) -> None:
-        self._enter_outbox()
-        self._out.append(blob)
-        self._size += len(blob)
-        if self._size > _PIECE:
-            self.flush()
-
-    def _enter_outbox(self) -> None:
-        if not self.queued:
-            self.queued = True
-            self._broker.outbox.add(self)
-
-    def _hold(self, name: str, newest: bytes | None) -> None:
-        if self._held is None:
-            self._held = {}
-        self._held_size += len(newest or b"") - len(self._held.get(name) or b"")
-        self._held[name] = newest
-        if self._held_size > self._broker.limits.waiting:
-            self._enter_outbox()
-
-    def _held_lines(
-        self, definitions: dict[str, None], held: dict[str, bytes | None]
-    ) -> Iterator[bytes]:
-        variables = self._broker.variables
-        for name in definitions:
-            variable = variables.get(name)
-            if variable:
-                yield variable.describe()
-        for name, newest in held.items():
-            variable = variables.get(name)
-            if newest is not None:
-                yield newest
-            elif variable and variable.value is not None and self.rights.may_read(name):
-                yield variable.delivery()
-
-    def _stream(self, lines: Iterator[bytes]) -> None:
-        """Write lines as fast as the client takes them; no command is carried out meanwhile."""
-        self._backlog = lines
-        self._pump()
-
-    def _pump(self) -> None:
-        while self._backlog is not None and not self._paused:
-            for line in self._backlog:
-                self._answer(line)
-                self._size += len(line)
-                if self._size > _PIECE:
-                    self.flush()
-                    break
-            else:
-                self._backlog = None
-
-    def flush(self) -> None:
-        """Write what is to be sent, in one piece."""
-        if self.state is State.CLOSED:
-            return
-        if self._held_size > self._broker.limits.waiting:
-            self.close(CloseReason.SLOW_READER)
-            return
-        out = self._out
-        if out:
-            data = out[0] if len(out) == 1 else b"".join(out)
-            out.clear()
-            self._size = 0
-            self._sink.write(data)
-
     def pause(self) -> None:
-        """The client does not read: hold back what can wait."""
-        self._paused = True
+        """The client does not read."""
+        self.output.pause()
 
     def resume(self) -> None:
-        """The client reads again: give it what waited, the newest value of each variable."""
-        self._paused = False
-        if self._messages:
-            self._out.extend(self._messages)
-            self._messages = None
-        definitions, self._held_definitions = self._held_definitions, None
-        held, self._held, self._held_size = self._held, None, 0
-        if held or definitions:
-            lines = self._held_lines(definitions or {}, held or {})
-            self._stream(chain(lines, self._backlog) if self._backlog else lines)
-        else:
-            self._pump()
-        self.work()
+        """The client reads again: go on where it was waited for."""
+        if self.state is not State.CLOSED:
+            self.output.resume()
+            self.work()
+
+    def _overflow(self) -> None:
+        self.close(CloseReason.SLOW_READER)
+
+    def _look_up(self, name: str) -> Variable | None:
+        variable = self._broker.variables.get(name)
+        return variable if self.rights.may_read(name) else None
 
     # Life
 
@@ -680,7 +569,7 @@ class Session:
         ):
             self.close(CloseReason.IDENTIFY_TIMEOUT)
             return
-        if self._paused:
+        if self.output.paused:
             unsent = self._sink.unsent
             self._alive = self._alive or unsent < self._unsent
             self._unsent = unsent
@@ -694,7 +583,7 @@ class Session:
             if now - self._silent_since >= limits.keepalive:
                 self._asked_at = now
                 self._answer(_HELLO)
-                self.flush()
+                self.output.flush()
         elif now - self._asked_at >= limits.keepalive_timeout:
             self.close(CloseReason.KEEP_ALIVE)
 
@@ -702,10 +591,8 @@ class Session:
         """Close from the broker's side, with CLOSE unless the other side speaks something else."""
         if self.state is State.CLOSED:
             return
-        self._held_size = 0
         if reason not in WITHOUT_CLOSE:
             self._answer(wire.encode_message("CLOSE", {"REASON": reason}))
-        self.flush()
         self._end(reason)
 
     def lost(self) -> None:
@@ -714,10 +601,8 @@ class Session:
             self._end(CloseReason.LOST)
 
     def _end(self, reason: CloseReason, sleep: float | None = None) -> None:
-        self.flush()
+        self.output.end()
         self._move(Step.CLOSED)
-        self._out.clear()
-        self._backlog = self._held = self._messages = self._held_definitions = None
         self._broker.leave(self, reason, sleep)
         self._sink.close()
 

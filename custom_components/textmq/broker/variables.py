@@ -9,7 +9,7 @@ from .definitions import Definition
 
 if TYPE_CHECKING:
     from .broker import Watcher
-    from .session import Session
+    from .output import Output
 
 SYSTEM = "$"
 """First character of the names of the broker's own variables (protocol B9)."""
@@ -43,7 +43,7 @@ class Variable:
         self.head = f"START | COMMAND=SUB | VARIABLE={name} | VALUE="
         self.dirty = False
         self.generation = -1
-        self.receivers: tuple[Session, ...] = ()
+        self.receivers: tuple[Output, ...] = ()
         self.watchers: tuple[Watcher, ...] = ()
 
     @property
