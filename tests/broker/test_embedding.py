@@ -1,6 +1,8 @@
 """What the program around the broker does and hears: Home Assistant's side of it."""
 
+import asyncio
 import logging
+import socket
 from typing import Any, override
 
 import pytest
@@ -13,6 +15,7 @@ from custom_components.textmq.broker.broker import (
     Publication,
 )
 from custom_components.textmq.broker.devices import DeviceState
+from custom_components.textmq.broker.listener import Listener
 from custom_components.textmq.broker.variables import Variable
 from custom_components.textmq.broker.wire import BadReason, Refusal
 
@@ -321,3 +324,21 @@ def test_the_longest_gone_is_forgotten(clock: Clock) -> None:
     assert len(broker.devices) == broker.limits.devices
     assert broker.devices.get("d0") is None
     assert broker.devices.get("d1") is not None
+
+
+async def test_small_messages_do_not_wait_for_acknowledgements() -> None:
+    """Nagle's algorithm is off on every connection: an answer to an answer would take 40 ms."""
+    listener = Listener(make_broker(AccessMode.OPEN), "127.0.0.1", 0)
+    await listener.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"START | COMMAND=HELLO? | END\n")
+    assert await reader.readline() == b"START | COMMAND=HELLO! | END\n"
+    (connection,) = listener._connections
+    accepted = connection._transport.get_extra_info("socket")
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    await listener.stop()
+    assert (await reader.readline()).startswith(b"START | COMMAND=CLOSE")
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+    assert listener.port == 0

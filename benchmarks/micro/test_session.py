@@ -1,0 +1,186 @@
+"""What a command costs from its bytes to those of its answer and deliveries, without sockets."""
+
+from broker import Access, AccessMode, Broker
+from broker.limits import NO_LIMITS
+from broker.session import Session
+from pytest_benchmark.fixture import BenchmarkFixture
+
+_OK = b"START | COMMAND=OK | END\n"
+_BATCH = 256
+
+
+class Wire:
+    """The connection under a session: keeps what is written."""
+
+    def __init__(self) -> None:
+        """Begin with nothing written."""
+        self.written: list[bytes] = []
+
+    unsent = 0
+
+    def write(self, data: bytes) -> None:
+        """Keep bytes."""
+        self.written.append(data)
+
+    def close(self) -> None:
+        """The end needs nothing done."""
+
+    def pause_reading(self) -> None:
+        """Nothing is received by itself."""
+
+    def resume_reading(self) -> None:
+        """Nothing is received by itself."""
+
+    def wake_after(self, seconds: float) -> None:
+        """Without a bound on the pace nobody waits."""
+
+
+class House:
+    """A broker and its clients."""
+
+    def __init__(self) -> None:
+        """Start without clients; what is written in the next turn of the loop waits in `turn`."""
+        self.turn: list[object] = []
+        self.broker = Broker(
+            access=Access(AccessMode.OPEN), limits=NO_LIMITS, call_soon=self._call_soon
+        )
+
+    def _call_soon(self, callback: object) -> None:
+        self.turn.append(callback)
+
+    def next_turn(self) -> None:
+        """Do what waits for the next turn of the loop."""
+        callbacks, self.turn = self.turn, []
+        for callback in callbacks:
+            assert callable(callback)
+            callback()
+
+    def client(self, name: str, *commands: str) -> tuple[Session, Wire]:
+        """Connect a client, give its ID and some commands."""
+        sink = Wire()
+        session = Session(self.broker, sink, "127.0.0.1")
+        self.broker.open(session)
+        for command in (f"ID | ID={name}", *commands):
+            session.receive(_line(command))
+        self.next_turn()
+        sink.written.clear()
+        return session, sink
+
+
+def _line(command: str) -> bytes:
+    return f"START | COMMAND={command} | END\n".encode()
+
+
+def _publish(name: str, value: str = "21.5", more: str = "") -> bytes:
+    return _line(f"PUB | VARIABLE={name} | VALUE={value}{more}")
+
+
+def test_publish(benchmark: BenchmarkFixture) -> None:
+    """One publish, as an idle house sends it."""
+    session, sink = House().client("node", "PUB | VARIABLE=v | VALUE=0")
+    line = _publish("v")
+
+    def publish() -> list[bytes]:
+        sink.written.clear()
+        session.receive(line)
+        return sink.written
+
+    assert benchmark(publish) == [_OK]
+
+
+def test_publish_batch(benchmark: BenchmarkFixture) -> None:
+    """256 publishes received at once."""
+    session, sink = House().client("node", "PUB | VARIABLE=v | VALUE=0")
+    lines = _publish("v") * _BATCH
+
+    def publish() -> list[bytes]:
+        sink.written.clear()
+        session.receive(lines)
+        return sink.written
+
+    assert benchmark(publish) == [_OK * _BATCH]
+
+
+def test_publish_general_way(benchmark: BenchmarkFixture) -> None:
+    """256 publishes that carry SEQ, which takes the general way."""
+    session, sink = House().client("node", "PUB | VARIABLE=v | VALUE=0")
+    lines = _publish("v", more=" | SEQ=7") * _BATCH
+
+    def publish() -> list[bytes]:
+        sink.written.clear()
+        session.receive(lines)
+        return sink.written
+
+    assert benchmark(publish) == [_line("OK | SEQ=7") * _BATCH]
+
+
+def test_fan_out(benchmark: BenchmarkFixture) -> None:
+    """16 publishes received at once, delivered to 100 subscribers."""
+    house = House()
+    session, _ = house.client("node", "PUB | VARIABLE=v | VALUE=0")
+    sinks = [house.client(f"s{i}", "SUB | VARIABLE=v")[1] for i in range(100)]
+    lines = _publish("v") * 16
+
+    def publish() -> None:
+        for sink in sinks:
+            sink.written.clear()
+        session.receive(lines)
+        house.next_turn()
+
+    benchmark(publish)
+    delivered = _line("SUB | VARIABLE=v | VALUE=21.5") * 16
+    assert all(b"".join(sink.written) == delivered for sink in sinks)
+
+
+def test_message(benchmark: BenchmarkFixture) -> None:
+    """One message from device to device."""
+    house = House()
+    session, _ = house.client("one")
+    _, sink = house.client("two")
+    line = _line("MSG | DEVICE=two | VALUE=on")
+
+    def send() -> list[bytes]:
+        sink.written.clear()
+        session.receive(line)
+        house.next_turn()
+        return sink.written
+
+    assert benchmark(send) == [_line("MSG | DEVICE=one | VALUE=on")]
+
+
+def test_match_after_subscription(benchmark: BenchmarkFixture) -> None:
+    """A publish whose subscribers must be found anew, beside 100 filters and 10,000 names."""
+    house = House()
+    session, _ = house.client("node", "PUB | VARIABLE=room7/sensor3 | VALUE=0")
+    house.client(
+        "exact",
+        *(f"SUB | VARIABLE=room{r}/sensor{s}" for r in range(100) for s in range(100)),
+    )
+    _, sink = house.client(
+        "filters", *(f"SUB | VARIABLE=room{r}/+" for r in range(100))
+    )
+    line = _publish("room7/sensor3")
+
+    def publish() -> list[bytes]:
+        sink.written.clear()
+        house.broker.generation += 1
+        session.receive(line)
+        house.next_turn()
+        return sink.written
+
+    assert benchmark(publish) == [_line("SUB | VARIABLE=room7/sensor3 | VALUE=21.5")]
+
+
+def test_replay(benchmark: BenchmarkFixture) -> None:
+    """A subscription to everything: 5,000 values replayed."""
+    house = House()
+    house.client("node", *(f"PUB | VARIABLE=v{i} | VALUE=1" for i in range(5000)))
+    session, sink = house.client("reader")
+    lines = _line("SUB | VARIABLE=#") + _line("UNSUB | VARIABLE=#")
+
+    def replay() -> list[bytes]:
+        sink.written.clear()
+        session.receive(lines)
+        return sink.written
+
+    assert b"".join(benchmark(replay)).count(b"\n") == 5000 + 2
