@@ -43,11 +43,15 @@ class Peer:
     """A client of the broker."""
 
     def __init__(
-        self, broker: Broker, device_id: str = "", identity: Identity | None = None
+        self,
+        broker: Broker,
+        device_id: str = "",
+        identity: Identity | None = None,
+        address: str = "192.0.2.1",
     ) -> None:
         """Connect, and ask to be let in under an ID."""
         self.sink = Sink()
-        self.session = Session(broker, self.sink, "192.0.2.1", identity)
+        self.session = Session(broker, self.sink, address, identity)
         broker.open(self.session)
         if device_id:
             self.send(f"COMMAND=ID | ID={device_id}")

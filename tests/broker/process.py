@@ -16,7 +16,7 @@ from .client import Address, Client, message
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "custom_components" / "textmq"
 SCRIPT = ROOT / "scripts" / "broker"
-ENVIRONMENT = {**os.environ, "TEXTMQ_PYTHON": sys.executable}
+ENVIRONMENT = {"TEXTMQ_PYTHON": sys.executable, **os.environ}
 #: How long anything may take before a test gives up, in seconds; far above what is needed.
 PATIENCE = 30.0
 _READY = re.compile(r"listening on \S+:(?P<port>\d+)\s*$")

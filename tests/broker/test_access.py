@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from .client import Client, is_timestamp, message
+from .client import Client, is_timestamp, line, message
 from .conftest import Connect, NextName, StartBroker
 from .process import BrokerProcess
 
@@ -63,20 +63,37 @@ def test_no_command_while_a_person_decides(
 def test_nothing_of_a_stranger_is_stored_or_heard(
     approving_broker: BrokerProcess, connect: Connect, name: str, known: NextName
 ) -> None:
-    """What a stranger tries has no effect, and nothing reaches it."""
-    watcher = connect(approving_broker, known())
-    watcher.ok("SUB", VARIABLE="#", REPLAY="NO")
-    stranger = connect(approving_broker)
-    stranger.bad("not-authorized", "SUB", VARIABLE=f"{name}/a")
-    stranger.bad("not-authorized", "PUB", VARIABLE=f"{name}/a", VALUE="1")
-    stranger.bad("not-authorized", "WILL", VARIABLE=f"{name}/a", VALUE="1")
-    stranger.send("ID", ID=name)
-    watcher.bad("no-such-device", "MSG", DEVICE=name, VALUE="1")
-    watcher.ok("PUB", VARIABLE=f"{name}/a", VALUE="2")
-    watcher.ok("MSG", DEVICE="*", VALUE="3")
-    assert stranger.fence() == []
-    stranger.reset()
-    assert watcher.fence() == [message("SUB", VARIABLE=f"{name}/a", VALUE="2")]
+    """What a stranger tries has no effect, and nothing reaches it, whatever it knows."""
+    device = known()
+    watcher = connect(approving_broker, device)
+    watcher.ok("PUB", VARIABLE=f"{name}/a", VALUE="mine")
+    watcher.ok("SUB", VARIABLE=f"{name}/#", REPLAY="NO")
+    tries = [
+        line("SUB", VARIABLE=f"{name}/a"),
+        line("GET", VARIABLE=f"{name}/a"),
+        line("PUB", VARIABLE=f"{name}/a", VALUE="evil"),
+        line("PUB", VARIABLE=f"{name}/b", VALUE="evil"),
+        line("MSG", DEVICE=device, VALUE="evil"),
+        line("DEL", VARIABLE=f"{name}/a"),
+        line("WILL", VARIABLE=f"{name}/a", VALUE="evil"),
+        line("DEF", VARIABLE=f"{name}/a", TYPE="sensor"),
+    ]
+    for first in (line("HELLO!"), line("ID", ID=name)):
+        stranger = connect(approving_broker)
+        stranger.send_bytes(first)
+        stranger.fence()
+        for tried in tries:
+            stranger.send_bytes(tried)
+            stranger.refused("not-authorized")
+        stranger.send_bytes(b"".join(tries))
+        for _ in tries:
+            stranger.refused("not-authorized")
+        watcher.bad("no-such-device", "MSG", DEVICE=name, VALUE="1")
+        watcher.ok("PUB", VARIABLE=f"{name}/a", VALUE="2")
+        watcher.ok("MSG", DEVICE="*", VALUE="3")
+        assert stranger.fence() == []
+        stranger.reset()
+        assert watcher.fence() == [message("SUB", VARIABLE=f"{name}/a", VALUE="2")]
 
 
 def test_a_stranger_may_leave(

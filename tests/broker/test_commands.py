@@ -233,6 +233,51 @@ def test_one_answer_each_in_order(client: Client, name: str) -> None:
     ] == expected
 
 
+def test_plain_publishes_between_everything_else(
+    open_broker: BrokerProcess, connect: Connect, name: str
+) -> None:
+    """In one packet, what is usual and what is not are carried out and answered in order."""
+    device = connect(open_broker, name)
+    device.ok("PUB", VARIABLE=name, VALUE="0")
+    device.ok("SUB", VARIABLE=f"{name}/#", REPLAY="NO")
+    commands = [
+        line("PUB", VARIABLE=name, VALUE="1"),
+        line("PUB", VARIABLE=name, VALUE="2"),
+        line("BLINK"),
+        line("PUB", VARIABLE=name, VALUE="3", SEQ="s"),
+        line("PUB", VARIABLE=name, VALUE="4"),
+        b"nonsense\n",
+        line("MSG", DEVICE=name, VALUE="5"),
+        line("PUB", VARIABLE=f"{name}/new", VALUE="6"),
+        line("PUB", VARIABLE=name, VALUE="7", RETAIN="NO"),
+        line("PUB", VARIABLE=name, VALUE="8")[:-1],
+        line("PUB", VARIABLE=name, VALUE="9"),
+        b"\n" + line("PUB", VARIABLE=name, VALUE="10"),
+        line("PUB", VARIABLE=name, VALUE="11", ACK="NO"),
+        line("DEL", VARIABLE=name),
+        line("PUB", VARIABLE=name, VALUE="12")[:-1],
+    ]
+    device.send_bytes(b"".join(commands))
+    answered = device.answers(len(commands) - 1)
+    assert [(answer.command, answer.params.get("SEQ")) for answer in answered] == [
+        ("BAD" if number in (2, 5) else "OK", "s" if number == 3 else None)
+        for number in range(len(commands) - 1)
+    ]
+    delivered = [message for message in device.fence() if message.command == "SUB"]
+    assert [one["VALUE"] for one in delivered if one["VARIABLE"] == name] == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "7",
+        "8",
+        "9",
+        "10",
+        "11",
+        "12",
+    ]
+
+
 @pytest.mark.parametrize("command", ["BLINK", "OK", "BAD", "PUBLISH", "HELLO", "PUB!"])
 def test_unknown_commands(client: Client, command: str) -> None:
     """What is no command of A2 gets BAD and changes nothing else."""

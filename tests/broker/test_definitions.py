@@ -139,6 +139,21 @@ def test_def_yes_with_a_filter(client: Client, other: Client, name: str) -> None
     ]
 
 
+def test_def_yes_of_one_subscription_is_enough(
+    client: Client, other: Client, name: str
+) -> None:
+    """Where several subscriptions match, one that asked for definitions brings them, once."""
+    other.ok("SUB", VARIABLE=f"{name}/a", DEF="YES")
+    other.ok("SUB", VARIABLE=f"{name}/+")
+    other.ok("SUB", VARIABLE=f"{name}/#", DEF="YES")
+    client.ok("DEF", VARIABLE=f"{name}/a", TYPE="switch")
+    assert other.fence() == [message("DEF", VARIABLE=f"{name}/a", TYPE="switch")]
+    other.ok("SUB", VARIABLE=f"{name}/#")
+    other.ok("SUB", VARIABLE=f"{name}/a", DEF="NO")
+    client.ok("DEF", VARIABLE=f"{name}/a", TYPE="sensor")
+    assert other.fence() == []
+
+
 def test_def_without_type_removes(client: Client, other: Client, name: str) -> None:
     """DEF without TYPE takes the description away; the value stays."""
     client.ok("PUB", VARIABLE=name, VALUE="1")

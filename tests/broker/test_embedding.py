@@ -1,6 +1,7 @@
 """What the program around the broker does and hears: Home Assistant's side of it."""
 
 import asyncio
+import gc
 import logging
 import socket
 from typing import Any, override
@@ -333,8 +334,12 @@ async def test_small_messages_do_not_wait_for_acknowledgements() -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.write(b"START | COMMAND=HELLO? | END\n")
     assert await reader.readline() == b"START | COMMAND=HELLO! | END\n"
-    (connection,) = listener._connections
-    accepted = connection._transport.get_extra_info("socket")
+    ends = (listener.port, writer.get_extra_info("sockname")[1])
+    (accepted,) = (
+        one
+        for one in gc.get_objects()
+        if isinstance(one, socket.socket) and _ports(one) == ends
+    )
     assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     await listener.stop()
     assert (await reader.readline()).startswith(b"START | COMMAND=CLOSE")
@@ -342,3 +347,11 @@ async def test_small_messages_do_not_wait_for_acknowledgements() -> None:
     writer.close()
     await writer.wait_closed()
     assert listener.port == 0
+
+
+def _ports(connection: socket.socket) -> tuple[int, int] | None:
+    """Return the ports of a connection's ends, its own first; None for any other socket."""
+    try:
+        return connection.getsockname()[1], connection.getpeername()[1]
+    except OSError, IndexError:
+        return None

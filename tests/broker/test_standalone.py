@@ -97,7 +97,7 @@ def test_stop_says_close_to_every_client(
 ) -> None:
     """At SIGTERM each client, let in or not, gets CLOSE with the reason; wills are not published."""
     broker = start_broker("--allow", "alpha", "--allow", "beta")
-    alpha, beta = connect(broker, "alpha"), connect(broker, "beta")
+    beta, alpha = connect(broker, "beta"), connect(broker, "alpha")
     alpha.ok("SUB", VARIABLE="#")
     beta.ok("WILL", VARIABLE="beta/state", VALUE="lost")
     silent, waiting = connect(broker), connect(broker)
@@ -107,6 +107,7 @@ def test_stop_says_close_to_every_client(
     assert broker.stop() == 0
     for client in (alpha, beta, silent, waiting):
         client.closed("shutdown")
+    assert broker.files() == {}
     assert "Traceback" not in broker.text
 
 
