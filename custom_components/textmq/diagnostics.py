@@ -1,0 +1,98 @@
+"""Diagnostics: the state of the broker, without keys, addresses and values."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import CONF_DEVICE_ID, CONF_HOST
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+
+from .broker import Variable
+from .devices import device_id_of
+from .hub import Hub, TextMqConfigEntry
+
+TO_REDACT: Final = {"address", "key", "mac", CONF_HOST}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: TextMqConfigEntry
+) -> dict[str, Any]:
+    """Return what helps to find out why the broker does what it does."""
+    hub = entry.runtime_data
+    broker = hub.broker
+    return async_redact_data(
+        {
+            "entry": {
+                "data": dict(entry.data),
+                "options": dict(entry.options),
+                "devices": [dict(one.data) for one in entry.subentries.values()],
+            },
+            "limits": asdict(broker.limits),
+            "uptime": round(broker.uptime),
+            "connections": len(broker.sessions),
+            "waiting": list(broker.waiting),
+            "messages": {"received": broker.messages_received, "sent": broker.sent},
+            "closed": _named(broker.closes),
+            "refused": _named(hub.refusals),
+            "devices": [_device(hub, device.id) for device in broker.devices],
+            "variables": [_variable(one) for one in broker.variables],
+        },
+        TO_REDACT,
+    )
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: TextMqConfigEntry, device: dr.AnyDeviceEntry
+) -> dict[str, Any]:
+    """Return the same of one device; the broker itself is the whole entry."""
+    device_id = device_id_of(device)
+    if device_id is None:
+        return await async_get_config_entry_diagnostics(hass, entry)
+    hub = entry.runtime_data
+    return async_redact_data(
+        {
+            "device": _device(hub, device_id),
+            "variables": [
+                _variable(one)
+                for one in hub.broker.variables
+                if device_id in (one.owner, one.device)
+            ],
+        },
+        TO_REDACT,
+    )
+
+
+def _named(counts: Mapping[Any, int]) -> dict[str, int]:
+    return {str(reason): count for reason, count in counts.items()}
+
+
+def _device(hub: Hub, device_id: str) -> dict[str, Any]:
+    """Return what the broker knows of a device."""
+    described: dict[str, Any] = {
+        CONF_DEVICE_ID: device_id,
+        "state": str(hub.state(device_id)),
+    }
+    if (device := hub.broker.devices.get(device_id)) is not None:
+        described |= {
+            "address": device.address,
+            "info": asdict(device.info),
+            "connected_at": device.connected_at,
+            "last_seen": device.last_seen,
+            "messages_waiting": len(device.queue),
+        }
+    return described
+
+
+def _variable(variable: Variable) -> dict[str, Any]:
+    """Return a variable without its value."""
+    definition = variable.definition
+    return {
+        "name": variable.name,
+        "owner": variable.owner,
+        "publisher": variable.device,
+        "time": variable.time,
+        "length": None if variable.value is None else len(variable.value),
+        "definition": dict(definition.params) if definition else None,
+    }

@@ -1,0 +1,202 @@
+"""What all entities have in common: of the broker, of a device, of a variable."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, override
+
+from homeassistant.const import EntityCategory, Platform
+from homeassistant.core import callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
+
+from .broker import Definition, Publication, Variable, wire
+from .const import ATTR_PUBLISHED, ATTR_TEXT, ATTR_VARIABLE, BROKER
+from .devices import HubDevice
+from .hub import Hub
+from .safe import plain
+from .values import Unfit
+from .variables import unique_id
+
+_NUL: Final = "\0"
+_REPLACEMENT: Final = "\ufffd"
+
+
+class TextMqEntity(Entity):
+    """An entity of a device, or of the broker itself."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, hub: Hub, device: HubDevice, key: str) -> None:
+        """Make the entity; key is unique for the device."""
+        self.hub = hub
+        self.device = device
+        self._attr_device_info = device.device_info
+        self._attr_translation_key = key
+        self._attr_unique_id = (
+            f"device/{device.id}/{key}" if device.id else f"{BROKER}/{key}"
+        )
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        self.async_on_remove(self.device.listen(self.async_device_changed))
+
+    @callback
+    def async_device_changed(self) -> None:
+        """Follow the device, which has come, gone or changed."""
+        self.async_write_ha_state()
+
+
+class VariableEntity(TextMqEntity):
+    """An entity that shows a variable.
+
+    Platforms say how: `async_describe` takes the description, `async_take` a text, which is
+    never empty; an empty one is no value.
+    """
+
+    PLATFORM: ClassVar[Platform]
+    urgent: ClassVar[bool] = False
+    """Every change is written at once, however many there are."""
+
+    _unrecorded_attributes = frozenset({ATTR_PUBLISHED, ATTR_TEXT, ATTR_VARIABLE})
+
+    def __init__(self, hub: Hub, device: HubDevice, variable: Variable) -> None:
+        """Make the entity of a variable."""
+        super().__init__(hub, device, variable.name)
+        self._attr_translation_key = None
+        self._attr_unique_id = unique_id(variable.name)
+        self.variable = variable
+        self.resting = False
+        self.pending = False
+        self.live = False
+        self._expired = False
+        self._value: str | None = None
+        self._time = 0.0
+        self._written: tuple[str | None, bool] | None = None
+        self._describe()
+        if variable.value is not None:
+            self._value, self._time = variable.value, variable.time
+            self._read()
+
+    # From the broker
+
+    @callback
+    def published(self, publication: Publication) -> None:
+        """Take a publish. An unchanged value is not written again."""
+        self._time = publication.time
+        if publication.value == self._value and not self._expired:
+            return
+        self._value = publication.value
+        self._expired = False
+        if self.urgent:
+            self.write()
+        elif self.live:
+            self.hub.writer.request(self)
+
+    @callback
+    def describe(self) -> None:
+        """Take the changed description."""
+        self._describe()
+        self._read()
+        entry = self.registry_entry
+        if not self.live or entry is None:
+            return
+        er.async_get(self.hass).async_update_entity(
+            entry.entity_id,
+            entity_category=self.entity_category,
+            original_icon=self.icon,
+            unit_of_measurement=self.unit_of_measurement,
+        )
+        self.async_write_ha_state()
+
+    @callback
+    def expire(self, before: float) -> None:
+        """Become unavailable where the value is of a time before this one."""
+        if self._value is not None and self._time < before:
+            self._expired = True
+            self.write()
+
+    # To Home Assistant
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.live = True
+        self._read()
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        self.live = False
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the value is worth anything."""
+        return self.device.available and not self._expired
+
+    @callback
+    def write(self) -> None:
+        """Write the state as it is now; what can't be shown never goes further than here."""
+        if self.live and self._written != (self._value, self._expired):
+            self._read()
+            self.async_write_ha_state()
+
+    @callback
+    @override
+    def _async_write_ha_state(self) -> None:
+        """Write the state, and no exception to whoever published: what Home Assistant refuses is unknown."""
+        try:
+            super()._async_write_ha_state()
+        except (ArithmeticError, TypeError, ValueError) as err:
+            self.hub.complain(
+                self.device.id, f"is refused: {plain(str(err))}", self.variable.name
+            )
+            self.async_take(None)
+            super()._async_write_ha_state()
+
+    @callback
+    def command(self, text: str) -> None:
+        """Send a command to the device; the state follows what the device publishes."""
+        self.hub.command(self.device, self.variable, text)
+
+    def async_describe(self, definition: Definition | None) -> None:
+        """Take the description, None where there is none."""
+
+    def async_take(self, text: str | None) -> None:
+        """Take a text as the state, None for unknown. Raises Unfit."""
+        raise NotImplementedError
+
+    def _describe(self) -> None:
+        definition = self.variable.definition
+        self._attr_name = self._name(definition)
+        self._attr_icon = definition.icon if definition else None
+        self._attr_entity_category = (
+            EntityCategory(definition.category)
+            if definition is not None and definition.category
+            else None
+        )
+        self._attr_entity_registry_enabled_default = (
+            definition is None or not definition.hidden
+        )
+        self.async_describe(definition)
+
+    def _name(self, definition: Definition | None) -> str:
+        if definition is not None and definition.name:
+            return plain(definition.name)
+        name = self.variable.name.removeprefix(f"{self.device.id}/")
+        words = " ".join(name.replace("/", " ").replace("_", " ").split()) or name
+        return words[:1].upper() + words[1:]
+
+    def _read(self) -> None:
+        """Make the state of the value."""
+        self._written = (self._value, self._expired)
+        attributes: dict[str, Any] = {ATTR_VARIABLE: self.variable.name}
+        text = wire.decode(self._value or "")
+        if self._value is not None:
+            attributes[ATTR_PUBLISHED] = datetime.fromtimestamp(self._time, UTC)
+        try:
+            self.async_take(text.replace(_NUL, _REPLACEMENT) or None)
+        except Unfit as unfit:
+            self.async_take(None)
+            attributes[ATTR_TEXT] = text
+            self.hub.complain(self.device.id, str(unfit), self.variable.name)
+        self._attr_extra_state_attributes = attributes

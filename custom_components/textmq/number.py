@@ -1,0 +1,69 @@
+"""Numbers: variables that are set within a range."""
+
+from decimal import Decimal
+from typing import Final, override
+
+from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberMode
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .broker import Definition
+from .entity import VariableEntity
+from .hub import TextMqConfigEntry
+from .platforms import Parts
+from .values import number
+
+PARALLEL_UPDATES = 0
+
+# Where a description sets no bounds.
+_MIN: Final = -1e9
+_MAX: Final = 1e9
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: TextMqConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the platform."""
+    entry.runtime_data.platforms.enter(
+        Platform.NUMBER, Parts(async_add_entities, variable=VariableNumber)
+    )
+
+
+class VariableNumber(VariableEntity, NumberEntity):
+    """A variable that is set within a range."""
+
+    PLATFORM = Platform.NUMBER
+
+    @override
+    def async_describe(self, definition: Definition | None) -> None:
+        assert definition is not None
+        self._attr_device_class = (
+            NumberDeviceClass(definition.device_class)
+            if definition.device_class
+            else None
+        )
+        self._attr_native_unit_of_measurement = definition.unit
+        least, most = definition.min, definition.max
+        self._attr_native_min_value = min(_MIN, most or 0) if least is None else least
+        self._attr_native_max_value = max(_MAX, least or 0) if most is None else most
+        self._step = definition.step
+        bounded = least is not None and most is not None
+        self._attr_mode = NumberMode(definition.mode or ("auto" if bounded else "box"))
+
+    @property
+    @override
+    def native_step(self) -> float | None:
+        """Return the step, None where Home Assistant is to choose."""
+        return self._step
+
+    @override
+    def async_take(self, text: str | None) -> None:
+        self._attr_native_value = None if text is None else number(text)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Tell the device the number, as plain decimal text."""
+        self.command(format(Decimal(f"{value:.10g}"), "f"))

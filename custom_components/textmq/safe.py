@@ -1,0 +1,34 @@
+"""Text that devices supply, made safe to be shown: it may be anything."""
+
+import re
+from typing import Final
+import unicodedata
+
+MAX_LENGTH: Final = 100
+
+# Controls, formats (which turn the direction of writing), halves of pairs, private use, line ends.
+_UNWANTED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINER: Final = "\u200d"
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:/@^=])")
+
+
+def plain(text: str, length: int = MAX_LENGTH) -> str:
+    """Return text in one line, without anything invisible, at most length characters."""
+    kept = "".join(
+        character
+        if character == _JOINER or unicodedata.category(character) not in _UNWANTED
+        else " "
+        for character in text[: 2 * length]
+    )
+    line = " ".join(kept.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def markdown(text: str) -> str:
+    """Return text to be shown where Markdown is understood, so that none of it is."""
+    return _MARKDOWN.sub(r"\\\1", plain(text))
+
+
+def logged(text: str) -> str:
+    """Return text for the log: plain, and in ASCII."""
+    return ascii(plain(text))

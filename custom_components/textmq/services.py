@@ -1,0 +1,207 @@
+"""Actions: publish, delete, get, send a message, list, let new devices in, disconnect."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import probatio
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.json import json_dumps
+from homeassistant.helpers.service import (
+    async_get_config_entry,
+    async_get_device_and_config_entry,
+    async_register_admin_service,
+)
+from homeassistant.util.json import JsonObjectType
+
+from .broker import Variable, wire
+from .const import (
+    ATTR_DEVICE,
+    ATTR_TIME,
+    ATTR_VALUE,
+    ATTR_VARIABLE,
+    DOMAIN,
+    EVERYTHING,
+    PERMIT_DEFAULT,
+    PERMIT_MAX,
+    PERMIT_MIN,
+)
+from .devices import HubDevice, device_id_of
+from .hub import Hub, TextMqConfigEntry
+
+ATTR_BROADCAST: Final = "broadcast"
+ATTR_DURATION: Final = "duration"
+ATTR_MESSAGE: Final = "message"
+ATTR_RETAIN: Final = "retain"
+ATTR_TTL: Final = "ttl"
+
+
+def wire_text(value: Any) -> str:
+    """Return what a template has made as text: lists and mappings as JSON. Raises Invalid."""
+    return json_dumps(value) if isinstance(value, dict | list) else cv.string(value)
+
+
+_TARGET: Final = {
+    probatio.Exclusive(ATTR_DEVICE_ID, "target"): cv.string,
+    probatio.Exclusive(ATTR_DEVICE, "target"): cv.string,
+}
+
+PUBLISH_SCHEMA: Final = probatio.Schema(
+    {
+        probatio.Required(ATTR_VARIABLE): cv.string,
+        probatio.Required(ATTR_VALUE): wire_text,
+        probatio.Optional(ATTR_RETAIN, default=True): cv.boolean,
+    }
+)
+VARIABLE_SCHEMA: Final = probatio.Schema({probatio.Required(ATTR_VARIABLE): cv.string})
+SEND_SCHEMA: Final = probatio.Schema(
+    {
+        **_TARGET,
+        probatio.Exclusive(ATTR_BROADCAST, "target"): cv.boolean,
+        probatio.Required(ATTR_MESSAGE): wire_text,
+        probatio.Optional(ATTR_TTL): cv.positive_time_period,
+    }
+)
+LIST_SCHEMA: Final = probatio.Schema(
+    {probatio.Optional(ATTR_VARIABLE, default=EVERYTHING): cv.string}
+)
+ALLOW_SCHEMA: Final = probatio.Schema(
+    {
+        probatio.Optional(ATTR_DURATION, default=PERMIT_DEFAULT): probatio.All(
+            cv.positive_time_period, probatio.Range(min=PERMIT_MIN, max=PERMIT_MAX)
+        )
+    }
+)
+DISCONNECT_SCHEMA: Final = probatio.Schema(_TARGET)
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+    for name, handler, schema in (
+        ("publish", _publish, PUBLISH_SCHEMA),
+        ("delete", _delete, VARIABLE_SCHEMA),
+        ("allow_new_devices", _allow_new_devices, ALLOW_SCHEMA),
+        ("disconnect", _disconnect, DISCONNECT_SCHEMA),
+    ):
+        async_register_admin_service(hass, DOMAIN, name, handler, schema)
+    async_register_admin_service(
+        hass, DOMAIN, "send_message", _send, SEND_SCHEMA, SupportsResponse.OPTIONAL
+    )
+    for name, reader, schema in (
+        ("get", _get, VARIABLE_SCHEMA),
+        ("list_devices", _list_devices, probatio.Schema({})),
+        ("list_variables", _list_variables, LIST_SCHEMA),
+    ):
+        hass.services.async_register(
+            DOMAIN, name, reader, schema, SupportsResponse.ONLY
+        )
+
+
+def _hub(call: ServiceCall) -> Hub:
+    entry: TextMqConfigEntry = async_get_config_entry(call.hass, DOMAIN, None)
+    return entry.runtime_data
+
+
+def _target(call: ServiceCall) -> str:
+    """Return the ID of the device that an action is for. Raises ServiceValidationError."""
+    if registry_id := call.data.get(ATTR_DEVICE_ID):
+        device, _ = async_get_device_and_config_entry(call.hass, DOMAIN, registry_id)
+        if device_id := device_id_of(device):
+            return device_id
+    elif device_id := call.data.get(ATTR_DEVICE):
+        return str(device_id)
+    elif call.data.get(ATTR_BROADCAST):
+        return wire.EVERYONE
+    raise ServiceValidationError(
+        translation_domain=DOMAIN, translation_key="no_device_given"
+    )
+
+
+@callback
+def _publish(call: ServiceCall) -> None:
+    data = call.data
+    _hub(call).publish(data[ATTR_VARIABLE], data[ATTR_VALUE], retain=data[ATTR_RETAIN])
+
+
+@callback
+def _delete(call: ServiceCall) -> None:
+    _hub(call).delete(call.data[ATTR_VARIABLE])
+
+
+@callback
+def _allow_new_devices(call: ServiceCall) -> None:
+    _hub(call).permit(call.data[ATTR_DURATION])
+
+
+@callback
+def _disconnect(call: ServiceCall) -> None:
+    _hub(call).disconnect(_target(call))
+
+
+async def _send(call: ServiceCall) -> ServiceResponse:
+    hub = _hub(call)
+    ttl: timedelta | None = call.data.get(ATTR_TTL)
+    delivery = hub.send(_target(call), call.data[ATTR_MESSAGE], ttl)
+    return {"delivery": delivery.value}
+
+
+@callback
+def _get(call: ServiceCall) -> ServiceResponse:
+    return _reading(_hub(call).get(call.data[ATTR_VARIABLE]))
+
+
+@callback
+def _list_variables(call: ServiceCall) -> ServiceResponse:
+    found = _hub(call).read(call.data[ATTR_VARIABLE])
+    return {"variables": [_reading(one) for one in found]}
+
+
+@callback
+def _list_devices(call: ServiceCall) -> ServiceResponse:
+    hub = _hub(call)
+    return {
+        "devices": [_described(hub, one) for one in hub.devices],
+        "waiting": [
+            {ATTR_DEVICE: device_id, "address": session.address}
+            for device_id, session in hub.broker.waiting.items()
+        ],
+    }
+
+
+def _reading(variable: Variable) -> JsonObjectType:
+    """Return what is known of a variable."""
+    definition = variable.definition
+    return {
+        ATTR_VARIABLE: variable.name,
+        ATTR_VALUE: variable.text,
+        ATTR_TIME: None if variable.value is None else _time(variable.time),
+        ATTR_DEVICE: variable.device,
+        "type": definition.type if definition else None,
+    }
+
+
+def _described(hub: Hub, device: HubDevice) -> JsonObjectType:
+    """Return what is known of a device."""
+    known = hub.broker.devices.get(device.id)
+    seen = known.last_seen if known else None
+    return {
+        ATTR_DEVICE: device.id,
+        ATTR_DEVICE_ID: device.registry_id,
+        "state": str(hub.state(device.id)),
+        "address": known.address if known else "",
+        "last_seen": seen and _time(seen),
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,53 @@
+"""Texts: variables that a person writes."""
+
+from typing import override
+
+from homeassistant.components.text import TextEntity, TextMode
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .broker import Definition
+from .const import MAX_STATE
+from .entity import VariableEntity
+from .hub import TextMqConfigEntry
+from .platforms import Parts
+from .values import Unfit, short
+
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: TextMqConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the platform."""
+    entry.runtime_data.platforms.enter(
+        Platform.TEXT, Parts(async_add_entities, variable=VariableText)
+    )
+
+
+class VariableText(VariableEntity, TextEntity):
+    """A variable that a person writes."""
+
+    PLATFORM = Platform.TEXT
+
+    @override
+    def async_describe(self, definition: Definition | None) -> None:
+        assert definition is not None
+        least, most = definition.min or 0, definition.max
+        self._attr_native_min = int(min(max(least, 0), MAX_STATE))
+        self._attr_native_max = MAX_STATE if most is None else int(min(most, MAX_STATE))
+        self._attr_mode = TextMode(definition.mode or TextMode.TEXT)
+
+    @override
+    def async_take(self, text: str | None) -> None:
+        if text is not None and not self.min <= len(short(text)) <= self.max:
+            raise Unfit(f"has not {self.min} to {self.max} characters")
+        self._attr_native_value = text
+
+    @override
+    async def async_set_value(self, value: str) -> None:
+        """Tell the device the text."""
+        self.command(value)

@@ -1,0 +1,78 @@
+"""Texts of the wire as values of entities."""
+
+from datetime import date, datetime
+from math import isfinite
+from typing import Final
+
+from homeassistant.util import dt as dt_util
+
+from .const import MAX_STATE, WIRE_OFF, WIRE_ON
+
+_MAX_DIGITS: Final = 30
+"""Digits of a whole number: with more it is shown as a rounded one."""
+_SWITCHED: Final = {WIRE_ON: True, WIRE_OFF: False}
+
+
+class Unfit(Exception):
+    """A value does not fit its entity; the text ends the sentence that begins with the variable."""
+
+
+def is_number(text: str) -> bool:
+    """Tell whether text reads as a number; nan and infinities do."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def number(text: str) -> int | float:
+    """Read a finite number. Raises Unfit."""
+    if not is_number(text):
+        raise Unfit("is text where a number is expected")
+    value = float(text)
+    if not isfinite(value):
+        raise Unfit("is not a finite number")
+    return (
+        int(text)
+        if len(text) <= _MAX_DIGITS and text.lstrip("+-").isdecimal()
+        else value
+    )
+
+
+def short(text: str) -> str:
+    """Return a text that fits a state. Raises Unfit."""
+    if len(text) > MAX_STATE:
+        raise Unfit(f"is longer than {MAX_STATE} characters")
+    return text
+
+
+def switched(text: str) -> bool:
+    """Read ON or OFF. Raises Unfit."""
+    try:
+        return _SWITCHED[text.upper()]
+    except KeyError:
+        raise Unfit(f"is neither {WIRE_ON} nor {WIRE_OFF}") from None
+
+
+def option(text: str, options: list[str]) -> str:
+    """Read one of the options of a description. Raises Unfit."""
+    if text not in options:
+        raise Unfit("is none of its options")
+    return text
+
+
+def moment(text: str) -> datetime:
+    """Read a date with time and zone. Raises Unfit."""
+    value = dt_util.parse_datetime(text)
+    if value is None or value.tzinfo is None:
+        raise Unfit("is no time with a zone, like 2026-11-22T19:50:00Z")
+    return value
+
+
+def day(text: str) -> date:
+    """Read a date. Raises Unfit."""
+    value = dt_util.parse_date(text)
+    if value is None:
+        raise Unfit("is no date, like 2026-11-22")
+    return value

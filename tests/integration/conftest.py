@@ -1,0 +1,238 @@
+"""The broker inside a Home Assistant core, and clients of it."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import timedelta
+import json
+from pathlib import Path
+import re
+import socket
+from typing import Any, Final
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.textmq import config_flow
+from custom_components.textmq.const import BROKER, DOMAIN
+from custom_components.textmq.hub import Hub
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
+from homeassistant.core import HomeAssistant, State
+from homeassistant.data_entry_flow import FlowManager, section
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
+
+from .client import Client
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Pass over a warning of Home Assistant's own web server."""
+    config.addinivalue_line(
+        "filterwarnings", "ignore::aiohttp.web_exceptions.NotAppKeyWarning"
+    )
+
+
+ENGLISH: Final[dict[str, Any]] = json.loads(
+    (Path(config_flow.__file__).parent / "translations" / "en.json").read_text()
+)
+
+type Connect = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give every test a configuration folder of its own."""
+    return hass_tmp_config_dir
+
+
+@pytest.fixture(autouse=True)
+def use_sockets_and_integration(
+    socket_enabled: None, request: pytest.FixtureRequest
+) -> None:
+    """Allow loopback sockets, and the integration to be found."""
+    if "recorder_mock" in request.fixturenames:
+        # It has to be there before Home Assistant is.
+        request.getfixturevalue("recorder_mock")
+    request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture(autouse=True)
+def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test in which a flow shows something that has no text."""
+    handle = FlowManager._async_handle_step  # noqa: SLF001
+
+    async def checked(
+        self: FlowManager[Any, Any, Any], flow: Any, *args: Any
+    ) -> dict[str, Any]:
+        result: dict[str, Any] = await handle(self, flow, *args)
+        kind = {
+            "OptionsFlowManager": ("options",),
+            "ConfigSubentryFlowManager": ("config_subentries", "device"),
+            "ConfigEntriesFlowManager": ("config",),
+        }.get(type(self).__name__)
+        if kind is not None and flow.__module__ == config_flow.__name__:
+            texts = ENGLISH
+            for key in kind:
+                texts = texts[key]
+            check_result(texts, result)
+        return result
+
+    monkeypatch.setattr(FlowManager, "_async_handle_step", checked)
+
+
+def check_result(texts: dict[str, Any], result: dict[str, Any]) -> None:
+    """Check that a form or an end of a flow has all its texts."""
+    given = set(result.get("description_placeholders") or {})
+    if result["type"] == "abort" and result.get("translation_domain") is None:
+        assert set(re.findall(r"{(\w+)}", texts["abort"][result["reason"]])) <= given
+    if result["type"] != "form":
+        return
+    step = texts["step"][result["step_id"]]
+    assert step["title"]
+    assert set(re.findall(r"{(\w+)}", step.get("description", ""))) <= given
+    for error in (result["errors"] or {}).values():
+        assert texts["error"][error]
+    check_fields(step, result["data_schema"])
+
+
+def check_fields(texts: dict[str, Any], schema: Any) -> None:
+    """Check that every field has a name and a description, and no text is left over."""
+    fields = {str(key): value for key, value in schema.schema.items()}
+    sections = {
+        key: fields.pop(key)
+        for key in tuple(fields)
+        if isinstance(fields[key], section)
+    }
+    assert fields.keys() == texts["data"].keys() == texts["data_description"].keys()
+    for key, inner in sections.items():
+        assert texts["sections"][key]["name"]
+        check_fields(texts["sections"][key], inner.schema)
+
+
+@pytest.fixture
+def port(socket_enabled: None) -> int:
+    """Return a port that is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free: int = probe.getsockname()[1]
+        return free
+
+
+def device_subentry(device_id: str, name: str | None = None) -> ConfigSubentryData:
+    """Return the subentry of a device that is let in."""
+    return ConfigSubentryData(
+        data={"device_id": device_id},
+        subentry_type="device",
+        title=name or device_id,
+        unique_id=device_id,
+    )
+
+
+def age(text: str | None) -> timedelta:
+    """Return how long ago a time was, as Home Assistant writes it."""
+    time = dt_util.parse_datetime(text or "")
+    assert time is not None, f"{text} is no time"
+    return dt_util.utcnow() - time
+
+
+def state_of(hass: HomeAssistant, entity_id: str) -> State:
+    """Return the state of an entity that has one."""
+    state = hass.states.get(entity_id)
+    assert state is not None, f"{entity_id} has no state"
+    return state
+
+
+def device_of(hass: HomeAssistant, device_id: str) -> dr.DeviceEntry:
+    """Return the registry's entry of a device, by its ID."""
+    (found,) = [
+        one
+        for one in dr.async_get(hass).devices
+        if one.identifiers == {(DOMAIN, device_id)}
+    ]
+    return found
+
+
+def registered(hass: HomeAssistant, entity_id: str) -> er.RegistryEntry:
+    """Return the registry's entry of an entity that has one."""
+    entry = er.async_get(hass).async_get(entity_id)
+    assert entry is not None, f"{entity_id} is not registered"
+    return entry
+
+
+def entity_id(hass: HomeAssistant, platform: str, variable: str) -> str:
+    """Return the ID of the entity that shows a variable, empty where none does."""
+    found = er.async_get(hass).async_get_entity_id(
+        platform, DOMAIN, f"variable/{variable}"
+    )
+    return found or ""
+
+
+def shown(hass: HomeAssistant, platform: str, variable: str) -> State:
+    """Return the state of the entity that shows a variable."""
+    found = entity_id(hass, platform, variable)
+    assert found, f"no {platform} shows {variable}"
+    return state_of(hass, found)
+
+
+@pytest.fixture
+def access() -> str:
+    """Return the access mode; tests override it by parametrization."""
+    return "approve"
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """Return the options; tests override them by parametrization."""
+    return {}
+
+
+@pytest.fixture
+def known() -> list[str]:
+    """Return the IDs of the devices that are let in; tests override them."""
+    return ["garden"]
+
+
+@pytest.fixture
+def entry(
+    hass: HomeAssistant,
+    port: int,
+    access: str,
+    options: dict[str, Any],
+    known: list[str],
+) -> MockConfigEntry:
+    """Return the broker's config entry, not set up yet."""
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        unique_id=BROKER,
+        title="TextMQ",
+        data={"host": "127.0.0.1", "port": port, "access": access},
+        options=options,
+        subentries_data=[device_subentry(one, one.title()) for one in known],
+    )
+    entry.add_to_hass(hass)
+    return entry
+
+
+@pytest.fixture
+async def hub(hass: HomeAssistant, entry: MockConfigEntry) -> Hub:
+    """Return the hub of the broker, which runs."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+    running: Hub = entry.runtime_data
+    return running
+
+
+@pytest.fixture
+async def connect(port: int) -> AsyncGenerator[Connect]:
+    """Return a function that connects a client, under an ID if one is given."""
+    clients: list[Client] = []
+
+    async def connect(device_id: str | None = None, **params: object) -> Client:
+        client = await Client.connect(port)
+        clients.append(client)
+        if device_id is not None:
+            await client.ok("ID", ID=device_id, **params)
+        return client
+
+    yield connect
+    for client in clients:
+        await client.close()

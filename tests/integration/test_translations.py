@@ -1,0 +1,127 @@
+"""Every text that is asked for exists, in every language."""
+
+import ast
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from custom_components.textmq import const, errors, issues
+from custom_components.textmq.hub import Hub
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+
+from .conftest import Connect
+
+FOLDER = Path(const.__file__).parent
+ENGLISH: dict[str, Any] = json.loads((FOLDER / "translations" / "en.json").read_text())
+ICONS: dict[str, Any] = json.loads((FOLDER / "icons.json").read_text())
+
+
+def texts(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Return all texts with their paths."""
+    if isinstance(tree, str):
+        yield path, tree
+    else:
+        for key, branch in tree.items():
+            yield from texts(branch, f"{path}.{key}")
+
+
+def placeholders(text: str) -> set[str]:
+    """Return the names that are filled in when a text is shown."""
+    return set(re.findall(r"{(\w+)}", text))
+
+
+@pytest.mark.parametrize("language", ["de"])
+def test_languages(language: str) -> None:
+    """Every language has all texts, with the same placeholders, none of them empty."""
+    path = FOLDER / "translations" / f"{language}.json"
+    english, other = dict(texts(ENGLISH)), dict(texts(json.loads(path.read_text())))
+    assert other.keys() == english.keys()
+    for key, text in other.items():
+        assert text == text.strip() != ""
+        assert placeholders(text) == placeholders(english[key]), key
+
+
+def constants(name: str) -> set[str]:
+    """Return all constants that are given as an argument of a name, anywhere in the integration."""
+    found = set()
+    for path in FOLDER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == name:
+                found |= {
+                    one.value
+                    for one in ast.walk(node.value)
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
+    return found
+
+
+def test_exceptions_and_issues() -> None:
+    """Whatever can be raised or told has a text, and no text is left over."""
+    refusals = {
+        value
+        for name in ("_MISTAKES", "_FAILURES")
+        for value in getattr(errors, name).values()
+    }
+    issue_keys = {issues.PORT_IN_USE, issues.OPEN_ACCESS, issues.FLAPPING}
+    keys = constants("translation_key") - set(ENGLISH["selector"])
+    assert keys | refusals | {"refused"} == set(ENGLISH["exceptions"])
+    assert issue_keys == set(ENGLISH["issues"])
+
+
+def test_aborts() -> None:
+    """Every reason for which a flow ends has a text."""
+    assert constants("reason") <= set(ENGLISH["config"]["abort"])
+
+
+async def test_entities(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+    """Every entity that is not a variable has a translated name, and an icon unless its class has one."""
+    registry = er.async_get(hass)
+    entries = er.async_entries_for_config_entry(registry, hub.entry.entry_id)
+    keys: dict[str, set[str]] = {}
+    for entry in entries:
+        assert entry.translation_key is not None
+        keys.setdefault(entry.domain, set()).add(entry.translation_key)
+        assert ENGLISH["entity"][entry.domain][entry.translation_key]["name"]
+        if entry.original_device_class is None:
+            assert entry.translation_key in ICONS["entity"][entry.domain]
+    assert {domain: set(tree) for domain, tree in ENGLISH["entity"].items()} == keys
+
+
+@pytest.mark.parametrize("kind", ["services", "triggers", "conditions"])
+def test_described_things(kind: str) -> None:
+    """Actions, triggers and conditions, and each of their fields, have texts and icons."""
+    described = yaml.safe_load((FOLDER / f"{kind}.yaml").read_text())
+    found = {key: item for key, item in described.items() if not key.startswith(".")}
+    assert found.keys() == ENGLISH[kind].keys() == ICONS[kind].keys()
+    for key, item in found.items():
+        fields = set((item or {}).get("fields", {}))
+        assert fields == set(ENGLISH[kind][key].get("fields", {})), key
+
+
+def test_quality_scale() -> None:
+    """Each rule is done, or exempt with a reason."""
+    rules = yaml.safe_load((FOLDER / "quality_scale.yaml").read_text())["rules"]
+    assert len(rules) == 54
+    for rule, status in rules.items():
+        if status != "done":
+            assert status["status"] in ("done", "exempt"), rule
+            assert status["comment"].strip(), rule
+
+
+def test_manifest() -> None:
+    """The manifest has what Home Assistant and HACS ask of a custom integration, in their order."""
+    manifest = json.loads((FOLDER / "manifest.json").read_text())
+    keys = list(manifest)
+    assert keys == ["domain", "name", *sorted(keys[2:])]
+    assert manifest["domain"] == FOLDER.name == const.DOMAIN
+    assert manifest["config_flow"] is True
+    assert "single_config_entry" not in manifest
+    assert manifest["requirements"] == []
+    for key in ("documentation", "issue_tracker"):
+        assert manifest[key].startswith("https://github.com/textmq/textmq")

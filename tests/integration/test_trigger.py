@@ -1,0 +1,373 @@
+"""Triggers and conditions in automations; bus events and their lines in the logbook."""
+
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.textmq.hub import Hub
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.setup import async_setup_component
+
+from .client import until
+from .conftest import Connect, device_of, state_of
+
+FOUND = "found"
+VARIABLE_DATA = {
+    key: f"{{{{ trigger.{key} }}}}"
+    for key in ("variable", "value", "previous", "device", "time", "description")
+}
+
+
+async def automate(
+    hass: HomeAssistant,
+    trigger: dict[str, Any] | None = None,
+    data: dict[str, str] | None = None,
+    condition: dict[str, Any] | None = None,
+) -> list[Event]:
+    """Set up an automation; return the events that it fires, as they come."""
+    automation = {
+        "alias": "test",
+        "mode": "parallel",
+        "max": 100,
+        "triggers": [trigger or {"trigger": "event", "event_type": "go"}],
+        "conditions": [condition] if condition else [],
+        "actions": [{"event": FOUND, "event_data": data or {}}],
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    await hass.async_block_till_done()
+    events: list[Event] = async_capture_events(hass, FOUND)
+    return events
+
+
+def registry_id(hass: HomeAssistant, entry: MockConfigEntry, device_id: str) -> str:
+    """Return the ID of a device in the registry."""
+    device = device_of(hass, device_id)
+    assert device is not None
+    return device.id
+
+
+@pytest.mark.parametrize(
+    ("options", "published", "found"),
+    [
+        ({"variable": "garden/soil"}, ["1", "1", "2"], ["1", "1", "2"]),
+        ({"variable": "garden/+"}, ["1"], ["1"]),
+        ({"variable": "#", "value": "2"}, ["1", "2", "2"], ["2", "2"]),
+        ({"variable": "hall/#"}, ["1"], []),
+    ],
+)
+async def test_variable_published(
+    hass: HomeAssistant,
+    hub: Hub,
+    connect: Connect,
+    options: dict[str, str],
+    published: list[str],
+    found: list[str],
+) -> None:
+    """Every publish counts, also of the same value."""
+    events = await automate(
+        hass,
+        {"trigger": "textmq.variable_published", "options": options},
+        VARIABLE_DATA,
+    )
+    client = await connect("garden")
+    for value in published:
+        await client.ok("PUB", VARIABLE="garden/soil", VALUE=value)
+    await hass.async_block_till_done()
+    assert [str(one.data["value"]) for one in events] == found
+
+
+async def test_trigger_data(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+    """A trigger knows what was published, what was before, by whom and when."""
+    events = await automate(
+        hass,
+        {
+            "trigger": "textmq.variable_changed",
+            "options": {"variable": "garden/#"},
+        },
+        VARIABLE_DATA,
+    )
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE="garden/a", VALUE=r"5 \u00b0C")
+    await client.ok("PUB", VARIABLE="garden/a", VALUE=r"6 \u00b0C")
+    await hass.async_block_till_done()
+    first, second = (one.data for one in events)
+    assert first["previous"] is None or first["previous"] == "None"
+    assert second["previous"] == "5 °C"
+    assert (second["variable"], second["value"], second["device"]) == (
+        "garden/a",
+        "6 °C",
+        "garden",
+    )
+    assert second["description"] == "variable garden/a"
+    assert str(second["time"]).startswith("20")
+
+
+async def test_variable_changed(
+    hass: HomeAssistant, hub: Hub, connect: Connect
+) -> None:
+    """Only another value counts, and only one that is kept."""
+    events = await automate(
+        hass,
+        {
+            "trigger": "textmq.variable_changed",
+            "options": {"variable": "garden/soil"},
+        },
+        VARIABLE_DATA,
+    )
+    client = await connect("garden")
+    for value in ("1", "1", "2", "2"):
+        await client.ok("PUB", VARIABLE="garden/soil", VALUE=value)
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="3", RETAIN="NO")
+    await hass.async_block_till_done()
+    assert [str(one.data["value"]) for one in events] == ["1", "2"]
+
+
+async def test_many_publishes(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+    """Triggers see every publish, however fast."""
+    events = await automate(
+        hass,
+        {"trigger": "textmq.variable_published", "options": {"variable": "#"}},
+        VARIABLE_DATA,
+    )
+    client = await connect("garden")
+    for number in range(50):
+        client.send("PUB", VARIABLE="garden/soil", VALUE=number, ACK="NO")
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="50")
+    await hass.async_block_till_done()
+    assert [int(one.data["value"]) for one in events] == list(range(51))
+
+
+async def test_trigger_outlives_reload(
+    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """An automation goes on after a reload; one that is turned off does not."""
+    events = await automate(
+        hass,
+        {"trigger": "textmq.variable_published", "options": {"variable": "#"}},
+        VARIABLE_DATA,
+    )
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="1")
+    await hass.async_block_till_done()
+    assert len(events) == 1
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "automation.test"}, blocking=True
+    )
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="2")
+    await hass.async_block_till_done()
+    assert len(events) == 1
+
+
+async def test_trigger_before_broker(
+    hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """An automation may be set up before the broker runs."""
+    entry.mock_state(hass, ConfigEntryState.SETUP_RETRY)
+    events = await automate(
+        hass,
+        {"trigger": "textmq.variable_published", "options": {"variable": "#"}},
+        VARIABLE_DATA,
+    )
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="1")
+    await hass.async_block_till_done()
+    assert len(events) == 1
+
+
+async def test_trigger_without_broker(
+    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry
+) -> None:
+    """Without a broker an automation waits, and can be turned off."""
+    await hass.config_entries.async_unload(entry.entry_id)
+    await automate(
+        hass,
+        {"trigger": "textmq.variable_published", "options": {"variable": "#"}},
+    )
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "automation.test"}, blocking=True
+    )
+    assert state_of(hass, "automation.test").state == "off"
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        {"trigger": "textmq.variable_published", "options": {"variable": "a/#/b"}},
+        {"trigger": "textmq.variable_published", "options": {}},
+        {"trigger": "textmq.variable_changed"},
+        {"trigger": "textmq.message_received", "options": {"color": "red"}},
+    ],
+)
+async def test_impossible_triggers(
+    hass: HomeAssistant,
+    hub: Hub,
+    trigger: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What can't be is told when the automation is set up."""
+    await automate(hass, trigger)
+    assert "Automation with alias 'test' failed to setup triggers" in caplog.text
+
+
+@pytest.mark.parametrize("known", [["garden", "cellar"]])
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, [("garden", "help"), ("garden", "bye"), ("cellar", "help")]),
+        ({"text": "help"}, [("garden", "help"), ("cellar", "help")]),
+        ({"device_id": ["garden"]}, [("garden", "help"), ("garden", "bye")]),
+        ({"device_id": "cellar", "text": "bye"}, []),
+    ],
+)
+async def test_message_received(
+    hass: HomeAssistant,
+    hub: Hub,
+    entry: MockConfigEntry,
+    connect: Connect,
+    options: dict[str, Any],
+    found: list[tuple[str, str]],
+) -> None:
+    """Messages to Home Assistant trigger, by device and by text."""
+    if devices := options.get("device_id"):
+        chosen = [devices] if isinstance(devices, str) else devices
+        options = options | {
+            "device_id": [registry_id(hass, entry, one) for one in chosen]
+        }
+    events = await automate(
+        hass,
+        {"trigger": "textmq.message_received", "options": options},
+        {"device": "{{ trigger.device }}", "text": "{{ trigger.text }}"},
+    )
+    garden = await connect("garden")
+    cellar = await connect("cellar")
+    await garden.ok("MSG", DEVICE="homeassistant", VALUE="help")
+    await garden.ok("MSG", DEVICE="HomeAssistant", VALUE="bye")
+    await cellar.ok("MSG", DEVICE="homeassistant", VALUE="help")
+    await hass.async_block_till_done()
+    assert [(one.data["device"], one.data["text"]) for one in events] == found
+
+
+@pytest.mark.parametrize("access", ["open"])
+async def test_message_from_guest(
+    hass: HomeAssistant, hub: Hub, connect: Connect
+) -> None:
+    """A message from nobody triggers too."""
+    events = await automate(
+        hass,
+        {"trigger": "textmq.message_received"},
+        {"device": "{{ trigger.device }}", "text": "{{ trigger.text }}"},
+    )
+    guest = await connect()
+    await guest.ok("MSG", DEVICE="homeassistant", VALUE="hello")
+    await hass.async_block_till_done()
+    assert [one.data["text"] for one in events] == ["hello"]
+
+
+async def test_connections(
+    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """A device that comes and goes triggers, and fires events."""
+    device_id = registry_id(hass, entry, "garden")
+    came = async_capture_events(hass, "textmq_device_connected")
+    went = async_capture_events(hass, "textmq_device_disconnected")
+    events = await automate(
+        hass,
+        {
+            "trigger": "textmq.device_disconnected",
+            "options": {"device_id": device_id},
+        },
+        {"device": "{{ trigger.device }}", "reason": "{{ trigger.reason }}"},
+    )
+    client = await connect("garden")
+    await client.ok("ID", ID="garden", SW="2")
+    client.send("CLOSE")
+    await until(lambda: events)
+    assert events[0].data == {"device": "garden", "reason": "client-close"}
+    assert [one.data for one in came] == [{"device_id": device_id, "device": "garden"}]
+    assert [one.data for one in went] == [
+        {"device_id": device_id, "device": "garden", "reason": "client-close"}
+    ]
+
+
+async def test_device_connected(
+    hass: HomeAssistant, hub: Hub, connect: Connect
+) -> None:
+    """Any device triggers where none is chosen."""
+    events = await automate(
+        hass,
+        {"trigger": "textmq.device_connected"},
+        {"device": "{{ trigger.device }}"},
+    )
+    await connect("garden")
+    await hass.async_block_till_done()
+    assert [one.data["device"] for one in events] == ["garden"]
+
+
+# Conditions
+
+
+async def passes(hass: HomeAssistant, events: list[Event]) -> bool:
+    """Trigger the automation; return whether its condition let it pass."""
+    before = len(events)
+    hass.bus.async_fire("go")
+    await hass.async_block_till_done()
+    return len(events) > before
+
+
+@pytest.mark.parametrize("known", [["garden", "cellar"]])
+@pytest.mark.parametrize("behavior", ["any", "all"])
+async def test_device_is_connected(
+    hass: HomeAssistant,
+    hub: Hub,
+    entry: MockConfigEntry,
+    connect: Connect,
+    behavior: str,
+) -> None:
+    """Any or all of the devices."""
+    events = await automate(
+        hass,
+        condition={
+            "condition": "textmq.device_is_connected",
+            "options": {
+                "device_id": [
+                    registry_id(hass, entry, one) for one in ("garden", "cellar")
+                ],
+                "behavior": behavior,
+            },
+        },
+    )
+    assert not await passes(hass, events)
+    await connect("garden")
+    assert await passes(hass, events) is (behavior == "any")
+    await connect("cellar")
+    assert await passes(hass, events)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not await passes(hass, events)
+
+
+async def test_variable_is(
+    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """The value must be equal, as a person reads it."""
+    events = await automate(
+        hass,
+        condition={
+            "condition": "textmq.variable_is",
+            "options": {"variable": "garden/soil", "value": "5 °C"},
+        },
+    )
+    assert not await passes(hass, events)
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="4")
+    assert not await passes(hass, events)
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE=r"5 \u00b0C")
+    assert await passes(hass, events)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not await passes(hass, events)
