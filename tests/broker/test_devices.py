@@ -163,11 +163,11 @@ def test_sleep_is_no_loss(
     client.ok("SUB", VARIABLE=name)
     device = connect(open_broker, f"{name}d")
     device.ok("WILL", VARIABLE=name, VALUE="lost")
-    device.send("CLOSE", SLEEP="2")
+    device.send("CLOSE", SLEEP="3")
     device.closed()
     assert client.fence() == []
     back = connect(open_broker, f"{name}d")
-    time.sleep(2.5)
+    time.sleep(3.2)
     back.send("CLOSE")
     back.closed()
     assert client.fence() == []
@@ -180,7 +180,7 @@ def test_sleeper_that_does_not_come_back(
     client.ok("SUB", VARIABLE=name)
     device = connect(open_broker, f"{name}d")
     device.ok("WILL", VARIABLE=name, VALUE="lost")
-    device.send("CLOSE", SLEEP="1")
+    device.send("CLOSE", SLEEP="2")
     device.closed()
     assert client.fence() == []
     client.expect("SUB", VARIABLE=name, VALUE="lost")

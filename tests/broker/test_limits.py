@@ -12,6 +12,8 @@ from .process import BrokerProcess, wait_for
 VARIABLES = 5000
 VARIABLES_OF_A_CLIENT = 2000
 SUBSCRIPTIONS = 1000
+FILTER_LEVELS = 4000
+QUEUED = 4 << 20
 CLIENTS = 1000
 STRANGERS = 32
 MALFORMED = 16
@@ -73,6 +75,46 @@ def test_subscriptions(start_broker: StartBroker, connect: Connect) -> None:
     connect(broker).ok("SUB", VARIABLE="v/0")
 
 
+def test_levels_of_filters(start_broker: StartBroker, connect: Connect) -> None:
+    """4,000 levels in the filters of a client; plain names are free."""
+    broker = start_broker("--access", "open")
+    client = connect(broker)
+    filters = [
+        "/".join([f"{i:03}", *"a" * 98, "+"]) for i in range(FILTER_LEVELS // 100)
+    ]
+    for text in filters:
+        client.ok("SUB", VARIABLE=text)
+    client.bad("limit", "SUB", VARIABLE="a/+")
+    client.ok("SUB", VARIABLE=filters[0])
+    client.ok("SUB", VARIABLE="/".join("a" * 100))
+    client.ok("UNSUB", VARIABLE=filters[0])
+    client.ok("SUB", VARIABLE="a/+")
+    client.ok("UNSUBALL")
+    for text in filters:
+        client.ok("SUB", VARIABLE=text)
+
+
+def test_messages_for_everyone_together(
+    start_broker: StartBroker, connect: Connect
+) -> None:
+    """4 MiB wait for all devices that are away together; what is taken makes room."""
+    devices = [f"device{i}" for i in range(40)]
+    allowed = [word for device in devices for word in ("--allow", device)]
+    broker = start_broker("--allow", "sender", *allowed)
+    sender = connect(broker, "sender")
+    value = "v" * 4000
+    answered = [
+        sender.do("MSG", DEVICE=device, VALUE=value, TTL="600")
+        for device in devices
+        for _ in range(32)
+    ]
+    accepted = [one.command for one in answered].index("BAD")
+    assert 0.9 * QUEUED < accepted * len(value) < QUEUED
+    assert {one["REASON"] for one in answered[accepted:]} == {"device-busy"}
+    assert len(connect(broker, devices[0]).fence()) == 32
+    sender.ok("MSG", DEVICE=devices[-1], VALUE=value, TTL="600")
+
+
 def test_subscribing_and_unsubscribing_in_a_storm(
     open_broker: BrokerProcess, connect: Connect, name: str
 ) -> None:
@@ -102,11 +144,15 @@ def many_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("many_files")
 def test_clients(start_broker: StartBroker, connect: Connect) -> None:
-    """1,000 clients; the next gets CLOSE and its reason, until one has left."""
+    """1,000 clients; for the next one goes that is silent, or itself, until one has left."""
     broker = start_broker("--access", "open")
     clients = [connect(broker) for _ in range(CLIENTS)]
-    for client in clients:
+    for client in clients[1:]:
         assert client.fence() == []
+    newcomer = connect(broker)
+    clients[0].closed("limit")
+    assert newcomer.fence() == []
+    clients[0] = newcomer
     connect(broker).closed("limit")
     clients[0].ok("ID", ID="still there")
     clients[1].send("CLOSE")
