@@ -372,13 +372,8 @@ class Session:
         text = _required(params, "VARIABLE")
         replay = _flag(params, "REPLAY", default=True)
         definitions = _flag(params, "DEF", default=False)
-        limit = self._broker.limits.subscriptions
-        if text not in self.filters and len(self.filters) >= limit:
-            raise Refusal(
-                BadReason.LIMIT, f"a client has at most {limit} subscriptions"
-            )
-        if self._filter_levels + _levels(text) > self._broker.limits.filter_levels:
-            raise Refusal(BadReason.LIMIT, "the filters of a client are too deep")
+        if text not in self.filters:
+            self._check_filters(text)
         found = self._read(text)
         self._broker.subscribe(self, text, definitions=definitions)
         if text not in self.filters:
@@ -387,6 +382,19 @@ class Session:
         self._charge(text)
         self._ok(params)
         self._stream(_replay(found, values=replay, definitions=definitions))
+
+    def _check_filters(self, text: str) -> None:
+        limits = self._broker.limits
+        if len(self.filters) >= limits.subscriptions:
+            raise Refusal(
+                BadReason.LIMIT,
+                f"a client has at most {limits.subscriptions} subscriptions",
+            )
+        if self._filter_levels + _levels(text) > limits.filter_levels:
+            raise Refusal(
+                BadReason.LIMIT,
+                f"the filters of a client have at most {limits.filter_levels} levels",
+            )
 
     def _unsubscribe(self, params: Mapping[str, str]) -> None:
         text = _required(params, "VARIABLE")
