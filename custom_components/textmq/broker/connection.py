@@ -96,6 +96,8 @@ class Connection(asyncio.BufferedProtocol):
             data = self._decrypt(self._tls, data)
         if data:
             self._run(self._session.receive, data)
+        if self._tls is not None and self._tls.ended:
+            self._session.lost()
 
     def _start_tls(self) -> None:
         if self._tls_server is None:
@@ -111,9 +113,6 @@ class Connection(asyncio.BufferedProtocol):
     def _decrypt(self, tls: TlsConnection, data: bytes) -> bytes:
         try:
             text = tls.receive(data)
-        except EOFError:
-            self._session.lost()
-            return b""
         except TlsError as err:
             _LOGGER.debug("TLS with %s failed: %s", self._session.address, err)
             self._send_encrypted(tls)

@@ -81,13 +81,15 @@ class TlsConnection:
         self.identity: Identity | None = None
         """What the client says it is, with the key that it must hold; proved once `established`."""
         self.established = False
+        self.ended = False
+        """The client has said that nothing follows."""
         self._server = server
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=True)
 
     def receive(self, data: bytes) -> bytes:
-        """Take received bytes, return the text in them. Raises TlsError, EOFError at the peer's end."""
+        """Take received bytes, return the text in them. Raises TlsError."""
         self._in.write(data)
         try:
             if not self.established:
@@ -98,21 +100,15 @@ class TlsConnection:
             return self._read()
         except ssl.SSLWantReadError:
             return b""
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError) as err:
-            raise EOFError from err
         except ssl.SSLError as err:
             raise TlsError(err.reason or "failed") from err
 
     def _read(self) -> bytes:
         pieces: list[bytes] = []
-        try:
+        with suppress(ssl.SSLWantReadError):
             while piece := self._tls.read(_READ):
                 pieces.append(piece)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            if not pieces:
-                raise
+            self.ended = True
         return b"".join(pieces)
 
     def send(self, data: bytes) -> None:
