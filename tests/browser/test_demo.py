@@ -105,3 +105,18 @@ def test_demo(demo: Demo) -> None:
         "the demo client's return",
     )
     assert float(demo.state("sensor.demo_load") or "nan") >= 0
+
+
+def test_demo_node(demo: Demo) -> None:
+    """The ESPHome node is let in; its entities are there and follow commands and messages."""
+    home_assistant = demo.home_assistant
+    wait_for(lambda: demo.state("sensor.demo_node_temperature"), "the first reading")
+    assert demo.state("switch.demo_node_heating") == "off"
+    home_assistant.post(
+        "/api/services/switch/turn_on", {"entity_id": "switch.demo_node_heating"}
+    )
+    wait_for(lambda: demo.state("switch.demo_node_heating") == "on", "the switch")
+    home_assistant.post(
+        "/api/services/textmq/send_message", {"device": "demo-node", "message": "Hi"}
+    )
+    wait_for(lambda: demo.state("sensor.demo_node_last_message") == "Hi", "the message")
