@@ -2,7 +2,7 @@
 
 import errno
 
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.const import CONF_DEVICE_ID, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
@@ -11,7 +11,7 @@ from homeassistant.helpers.typing import ConfigType
 from . import issues
 from .const import DOMAIN, PLATFORMS
 from .devices import device_id_of
-from .hub import Hub, TextMqConfigEntry
+from .hub import Hub, TextMqConfigEntry, async_get_hub
 from .memory import Memory
 from .services import async_setup_services
 
@@ -85,5 +85,10 @@ async def async_remove_config_entry_device(
     device_id = device_id_of(device)
     if device_id is None:
         return False
-    entry.runtime_data.devices.remove(device_id)
+    for subentry in entry.subentries.values():
+        if subentry.data.get(CONF_DEVICE_ID) == device_id:
+            hass.config_entries.async_remove_subentry(entry, subentry.subentry_id)
+            return True
+    if (hub := async_get_hub(hass)) is not None:
+        hub.devices.revoke(device_id)
     return True

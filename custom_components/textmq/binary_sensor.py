@@ -13,7 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .broker import Definition, DeviceState
 from .const import ATTR_UNTIL
 from .devices import HubDevice
-from .entity import TextMqEntity, VariableEntity
+from .entity import FollowingEntity, VariableEntity
 from .hub import Hub, TextMqConfigEntry
 from .platforms import Parts
 from .values import switched
@@ -38,7 +38,7 @@ async def async_setup_entry(
     )
 
 
-class WindowSensor(TextMqEntity, BinarySensorEntity):
+class WindowSensor(FollowingEntity, BinarySensorEntity):
     """Whether new devices are let in."""
 
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -60,7 +60,7 @@ class WindowSensor(TextMqEntity, BinarySensorEntity):
         return {ATTR_UNTIL: self.hub.permit_until}
 
 
-class ConnectionSensor(TextMqEntity, BinarySensorEntity):
+class ConnectionSensor(FollowingEntity, BinarySensorEntity):
     """Whether a device is connected."""
 
     _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY

@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .broker import Definition, DeviceState
 from .const import PERMIT_DEFAULT, WIRE_PRESS
 from .devices import HubDevice
-from .entity import TextMqEntity, VariableEntity
+from .entity import FollowingEntity, TextMqEntity, VariableEntity
 from .hub import Hub, TextMqConfigEntry
 from .platforms import Parts
 
@@ -47,7 +47,7 @@ class AllowButton(TextMqEntity, ButtonEntity):
         self.hub.permit(PERMIT_DEFAULT)
 
 
-class DisconnectButton(TextMqEntity, ButtonEntity):
+class DisconnectButton(FollowingEntity, ButtonEntity):
     """Closes the connection of a device, which may come back."""
 
     _attr_entity_category = EntityCategory.CONFIG

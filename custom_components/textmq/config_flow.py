@@ -253,7 +253,7 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
         hub = async_get_hub(self.hass)
         if hub is None or (session := hub.broker.waiting.get(self._device_id)) is None:
             return self.async_abort(reason="device_gone")
-        name = plain(session.requested_info.name or self._device_id)
+        name = plain(session.requested_info.name or "") or self._device_id
         self.context["title_placeholders"] = {CONF_NAME: name}
         return await self.async_step_approve()
 
@@ -279,10 +279,9 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
                 probatio.Optional(CONF_AREA): AreaSelector(),
             }
         )
-        suggested = {
-            CONF_NAME: plain(info.name or self._device_id),
-            CONF_AREA: area and area.id,
-        }
+        suggested = {CONF_NAME: plain(info.name or "") or self._device_id}
+        if area is not None:
+            suggested[CONF_AREA] = area.id
         return self.async_show_form(
             step_id="approve",
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
@@ -335,7 +334,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
             else:
                 await self._async_stop_ignoring(device_id)
                 return self.async_create_entry(
-                    title=plain(user_input.get(CONF_NAME) or device_id),
+                    title=plain(user_input.get(CONF_NAME, "")) or device_id,
                     data={CONF_DEVICE_ID: device_id},
                     unique_id=device_id,
                 )
@@ -357,9 +356,8 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         """Ask what to call the device."""
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
-            return self.async_update_and_abort(
-                self._get_entry(), subentry, title=plain(user_input[CONF_NAME])
-            )
+            name = plain(user_input[CONF_NAME]) or subentry.data[CONF_DEVICE_ID]
+            return self.async_update_and_abort(self._get_entry(), subentry, title=name)
         schema = probatio.Schema(
             {probatio.Required(CONF_NAME, default=subentry.title): TextSelector()}
         )

@@ -156,7 +156,7 @@ class Devices(Observer):
         ):
             if (bare := device_id_of(entry)) and bare not in self._by_id:
                 self._enter(bare, entry.name or bare, None)
-        for known in self._hub.broker.devices:
+        for known in tuple(self._hub.broker.devices):
             if known.state is DeviceState.CONNECTED:
                 self.device_connected(known)
         for device in self._by_id.values():
@@ -174,7 +174,7 @@ class Devices(Observer):
     def refresh(self) -> None:
         """Write anew when the connected devices were last seen; who stays so long does not flap."""
         settled = self._hub.broker.now() - REFRESH.total_seconds()
-        for device in self._by_id.values():
+        for device in tuple(self._by_id.values()):
             if self._hub.state(device.id) is DeviceState.CONNECTED:
                 device.notify()
                 if device.connected_at is not None and device.connected_at <= settled:
@@ -192,7 +192,7 @@ class Devices(Observer):
         approved = self._approved()
         for device_id, device in tuple(self._by_id.items()):
             if device.subentry_id is not None and device_id not in approved:
-                self._revoke(device_id)
+                self.revoke(device_id)
         for device_id, subentry in approved.items():
             shown = self._by_id.get(device_id)
             if shown is None or shown.subentry_id != subentry.subentry_id:
@@ -235,24 +235,15 @@ class Devices(Observer):
         if device := self._by_id.pop(device_id, None):
             device.stop()
 
-    def _revoke(self, device_id: str) -> None:
+    @callback
+    def revoke(self, device_id: str) -> None:
+        """Forget a device that a person has removed: it has to ask again."""
         self._leave(device_id)
         issues.async_settled(self._hass, device_id)
         self._hub.broker.revoke(
             device_id, delete_variables=self._hub.settings.delete_variables
         )
         self._hub.variables.move(device_id)
-
-    @callback
-    def remove(self, device_id: str) -> None:
-        """Forget a device that a person has removed: it has to ask again."""
-        for subentry in tuple(self._entry.subentries.values()):
-            if subentry.data.get(CONF_DEVICE_ID) == device_id:
-                self._hass.config_entries.async_remove_subentry(
-                    self._entry, subentry.subentry_id
-                )
-                return
-        self._revoke(device_id)
 
     # What the broker tells
 

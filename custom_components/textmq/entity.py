@@ -1,5 +1,6 @@
 """What all entities have in common: of the broker, of a device, of a variable."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, override
 
@@ -9,13 +10,16 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
 
 from .broker import Definition, Publication, Variable, wire
-from .const import ATTR_PUBLISHED, ATTR_TEXT, ATTR_VARIABLE, BROKER
+from .const import ATTR_PUBLISHED, ATTR_TEXT, ATTR_VARIABLE, BROKER, LOGGER
 from .devices import HubDevice
 from .hub import Hub
-from .safe import plain
+from .safe import logged, plain
 from .values import Unfit
 from .variables import unique_id
 
+_REFUSED: Final = (ArithmeticError, TypeError, ValueError)
+"""What Home Assistant raises for a state that it does not take."""
+_REFUSED_CAUSE: Final = "is refused by Home Assistant"
 _NUL: Final = "\0"
 _REPLACEMENT: Final = "\ufffd"
 
@@ -36,17 +40,21 @@ class TextMqEntity(Entity):
             f"device/{device.id}/{key}" if device.id else f"{BROKER}/{key}"
         )
 
+
+class FollowingEntity(TextMqEntity):
+    """An entity that changes when its device comes, goes or changes."""
+
     @override
     async def async_added_to_hass(self) -> None:
         self.async_on_remove(self.device.listen(self.async_device_changed))
 
     @callback
     def async_device_changed(self) -> None:
-        """Follow the device, which has come, gone or changed."""
+        """Follow the device."""
         self.async_write_ha_state()
 
 
-class VariableEntity(TextMqEntity):
+class VariableEntity(FollowingEntity):
     """An entity that shows a variable.
 
     Platforms say how: `async_describe` takes the description, `async_take` a text, which is
@@ -72,6 +80,7 @@ class VariableEntity(TextMqEntity):
         self._value: str | None = None
         self._time = 0.0
         self._written: tuple[str | None, bool] | None = None
+        """Value and availability, as last written."""
         self._describe()
         if variable.value is not None:
             self._value, self._time = variable.value, variable.time
@@ -127,6 +136,11 @@ class VariableEntity(TextMqEntity):
     async def async_will_remove_from_hass(self) -> None:
         self.live = False
 
+    @callback
+    @override
+    def async_device_changed(self) -> None:
+        self.write()
+
     @property
     @override
     def available(self) -> bool:
@@ -136,7 +150,7 @@ class VariableEntity(TextMqEntity):
     @callback
     def write(self) -> None:
         """Write the state as it is now; what can't be shown never goes further than here."""
-        if self.live and self._written != (self._value, self._expired):
+        if self.live and self._written != (self._value, self.available):
             self._read()
             self.async_write_ha_state()
 
@@ -146,12 +160,11 @@ class VariableEntity(TextMqEntity):
         """Write the state, and no exception to whoever published: what Home Assistant refuses is unknown."""
         try:
             super()._async_write_ha_state()
-        except (ArithmeticError, TypeError, ValueError) as err:
-            self.hub.complain(
-                self.device.id, f"is refused: {plain(str(err))}", self.variable.name
-            )
-            self.async_take(None)
-            super()._async_write_ha_state()
+        except _REFUSED as err:
+            LOGGER.debug("A state is refused: %s", logged(str(err)))
+            self._refuse(_REFUSED_CAUSE)
+            with suppress(*_REFUSED):
+                super()._async_write_ha_state()
 
     @callback
     def command(self, text: str) -> None:
@@ -180,23 +193,31 @@ class VariableEntity(TextMqEntity):
         self.async_describe(definition)
 
     def _name(self, definition: Definition | None) -> str:
-        if definition is not None and definition.name:
-            return plain(definition.name)
+        if definition is not None and (told := plain(definition.name or "")):
+            return told
         name = self.variable.name.removeprefix(f"{self.device.id}/")
         words = " ".join(name.replace("/", " ").replace("_", " ").split()) or name
         return words[:1].upper() + words[1:]
 
     def _read(self) -> None:
         """Make the state of the value."""
-        self._written = (self._value, self._expired)
+        self._written = (self._value, self.available)
         attributes: dict[str, Any] = {ATTR_VARIABLE: self.variable.name}
         text = wire.decode(self._value or "")
         if self._value is not None:
             attributes[ATTR_PUBLISHED] = datetime.fromtimestamp(self._time, UTC)
+        self._attr_extra_state_attributes = attributes
         try:
             self.async_take(text.replace(_NUL, _REPLACEMENT) or None)
         except Unfit as unfit:
-            self.async_take(None)
-            attributes[ATTR_TEXT] = text
-            self.hub.complain(self.device.id, str(unfit), self.variable.name)
-        self._attr_extra_state_attributes = attributes
+            self._refuse(str(unfit))
+
+    def _refuse(self, cause: str) -> None:
+        """Show the value as unknown, with its text as an attribute."""
+        self.async_take(None)
+        text = wire.decode(self._value or "")
+        self._attr_extra_state_attributes = {
+            **self._attr_extra_state_attributes,
+            ATTR_TEXT: text,
+        }
+        self.hub.complain(self.device.id, cause, self.variable.name)

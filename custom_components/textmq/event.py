@@ -43,7 +43,6 @@ class MessageEvent(TextMqEntity, EventEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        await super().async_added_to_hass()
         self.device.receive = self._receive
 
     @override

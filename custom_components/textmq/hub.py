@@ -145,6 +145,8 @@ class Hub(Observer):
 
     async def async_update(self) -> None:
         """Follow a change of the config entry; a reload only where the port or the access has changed."""
+        if self._stopped:
+            return
         old, new = self.settings, Settings.read(self.entry)
         self.settings = new
         if (old.host, old.port, old.access) != (new.host, new.port, new.access):
@@ -217,7 +219,7 @@ class Hub(Observer):
             ConfigSubentry(
                 data=MappingProxyType({CONF_DEVICE_ID: device_id}),
                 subentry_type=SUBENTRY_DEVICE,
-                title=plain(name),
+                title=plain(name) or device_id,
                 unique_id=device_id,
             ),
         )

@@ -1,8 +1,10 @@
-"""How entities come into Home Assistant: the parts of each platform, and a queue that adds many at once."""
+"""How entities come into Home Assistant: the parts of each platform, and a queue of new ones."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
@@ -15,6 +17,9 @@ from .devices import HubDevice
 if TYPE_CHECKING:
     from .entity import VariableEntity
     from .hub import Hub, TextMqConfigEntry
+
+BATCH: Final = 20
+"""Entities that are added at a time; each takes half a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Platforms:
         self._entry = entry
         self._parts: dict[Platform, Parts] = {}
         self._new: dict[Entity, tuple[Platform, str | None]] = {}
+        self._adding = False
 
     @callback
     def enter(self, platform: Platform, parts: Parts) -> None:
@@ -79,16 +85,24 @@ class Platforms:
         self._new.clear()
 
     def _add(self, platform: Platform, device: HubDevice, entity: Entity) -> None:
-        """Add an entity in the next turn of the event loop, together with others."""
-        if not self._new:
-            self._hass.loop.call_soon(self._flush)
+        """Add an entity soon, together with others."""
         self._new[entity] = (platform, device.subentry_id)
+        if not self._adding:
+            self._adding = True
+            self._entry.async_create_task(
+                self._hass, self._add_all(), "textmq entities"
+            )
 
-    def _flush(self) -> None:
-        batches: dict[tuple[Platform, str | None], list[Entity]] = {}
-        for entity, place in self._new.items():
-            batches.setdefault(place, []).append(entity)
-        self._new.clear()
-        for (platform, subentry_id), entities in batches.items():
-            if subentry_id is None or subentry_id in self._entry.subentries:
-                self._parts[platform].add(entities, config_subentry_id=subentry_id)
+    async def _add_all(self) -> None:
+        """Add what is new, a few at a time, so that the event loop can do other work too."""
+        while True:
+            await asyncio.sleep(0)
+            if not self._new:
+                break
+            batches: dict[tuple[Platform, str | None], list[Entity]] = {}
+            for entity in tuple(islice(self._new, BATCH)):
+                batches.setdefault(self._new.pop(entity), []).append(entity)
+            for (platform, subentry_id), entities in batches.items():
+                if subentry_id is None or subentry_id in self._entry.subentries:
+                    self._parts[platform].add(entities, config_subentry_id=subentry_id)
+        self._adding = False

@@ -25,7 +25,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .broker import Broker, Definition, Device, Variable
 from .const import DOMAIN
 from .devices import HubDevice
-from .entity import TextMqEntity, VariableEntity
+from .entity import FollowingEntity, TextMqEntity, VariableEntity
 from .hub import Hub, TextMqConfigEntry
 from .platforms import Parts
 from .values import day, is_number, moment, number, option, short
@@ -131,11 +131,10 @@ class StatisticSensor(TextMqEntity, SensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        await super().async_added_to_hass()
         await self.async_update()
 
 
-class DeviceSensor(TextMqEntity, SensorEntity):
+class DeviceSensor(FollowingEntity, SensorEntity):
     """Something that is known of a device."""
 
     entity_description: DeviceSensorDescription

@@ -57,13 +57,13 @@ class VariableEntities(Observer):
                 or platform_of(variable) != entry.domain
             ):
                 self._registry.async_remove(entry.entity_id)
-        for variable in variables:
+        for variable in tuple(variables):
             self._show(variable)
 
     @callback
     def filter(self) -> None:
         """Show and hide variables, after the filters have changed."""
-        for variable in self._hub.broker.variables:
+        for variable in tuple(self._hub.broker.variables):
             shown = variable.name in self._by_name
             if shown and not self._hub.settings.shows(variable.name):
                 self._hide(variable.name)
@@ -73,7 +73,7 @@ class VariableEntities(Observer):
     @callback
     def move(self, owner: str) -> None:
         """Show the variables of an owner where they belong now."""
-        for variable in self._hub.broker.variables:
+        for variable in tuple(self._hub.broker.variables):
             if variable.owner == owner:
                 self._hide(variable.name)
                 self._show(variable)
@@ -88,7 +88,7 @@ class VariableEntities(Observer):
     def expire(self) -> None:
         """Let values expire whose time has passed; called once a second."""
         now = self._hub.broker.now()
-        for entity, seconds in self._expiring.items():
+        for entity, seconds in tuple(self._expiring.items()):
             entity.expire(now - seconds)
 
     @override

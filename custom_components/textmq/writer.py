@@ -9,7 +9,9 @@ from homeassistant.core import callback
 INTERVAL: Final = 0.1
 """Seconds between two writes of one entity."""
 STEP: Final = 0.01
-"""Seconds between two looks at the clock, at least: bounds the work of a storm of publishes."""
+"""Seconds between two looks at the clock, at least."""
+BATCH: Final = 250
+"""Writes after a look at the clock, at most: the event loop has other work too."""
 
 
 class Writable(Protocol):
@@ -70,7 +72,9 @@ class StateWriter:
 
     def _wake(self) -> None:
         now = self._loop.time()
-        while self._resting and self._resting[0][0] <= now:
+        for _ in range(BATCH):
+            if not self._resting or self._resting[0][0] > now:
+                break
             _, entity = self._resting.popleft()
             entity.resting = False
             if entity.pending:

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.textmq import async_remove_config_entry_device
 from custom_components.textmq.const import DOMAIN
 from custom_components.textmq.discovery import PER_MINUTE
 from custom_components.textmq.hub import Hub
@@ -272,10 +273,13 @@ async def test_remove_guest_device(
     client = await connect("kitchen")
     await client.ok("PUB", VARIABLE="kitchen/x", VALUE="1")
     await hass.async_block_till_done()
-    hub.devices.remove("kitchen")
+    device = device_of(hass, "kitchen")
+    assert await async_remove_config_entry_device(hass, entry, device)
     assert await client.ended() == "revoked"
     await hass.async_block_till_done()
-    assert hass.states.get("sensor.kitchen_x") is None
+    assert hub.broker.variables.get("kitchen/x") is None
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert await async_remove_config_entry_device(hass, entry, device)
 
 
 @pytest.mark.parametrize("access", ["open"])

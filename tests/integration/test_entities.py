@@ -410,6 +410,8 @@ async def test_broken_write(
     await client.ok("PUB", VARIABLE="garden/other", VALUE="1")
     await hass.async_block_till_done()
     assert shown(hass, "sensor", NAME).state == "unknown"
+    assert shown(hass, "sensor", NAME).attributes["text"].startswith("9999")
+    assert "'garden/thing' is refused by Home Assistant" in caplog.text
     assert shown(hass, "sensor", "garden/other").state == "1"
     await client.ok("PUB", VARIABLE=NAME, VALUE="2026-11-22T19:50:00Z")
     await until(lambda: shown(hass, "sensor", NAME).state.startswith("2026"))
@@ -516,7 +518,7 @@ async def test_sleep(
     """Who sleeps keeps its values until its time has passed, over a restart too."""
     client = await connect("garden")
     await client.ok("PUB", VARIABLE=NAME, VALUE="1")
-    client.send("CLOSE", SLEEP=3)
+    client.send("CLOSE", SLEEP=3600)
     await until(lambda: hub.state("garden") == "asleep")
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=11))
     await hass.async_block_till_done()
@@ -532,6 +534,7 @@ async def test_sleep(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=100))
     await hass.async_block_till_done()
     assert shown(hass, "sensor", NAME).state == "1"
+    hub.broker.devices.get("garden").asleep_until = hub.broker.clock()
     await until(lambda: shown(hass, "sensor", NAME).state == "unavailable")
 
 

@@ -56,6 +56,7 @@ async def test_unload_with_connected_client(
     assert await client.ended() == "shutdown"
     assert entry.state is ConfigEntryState.NOT_LOADED
     assert state_of(hass, "sensor.garden_soil").state == "unavailable"
+    await hub.async_update()
     with pytest.raises(ConnectionRefusedError):
         await Client.connect(port)
 
@@ -194,6 +195,12 @@ async def test_remove_device(
     again = await connect()
     again.send("ID", ID="garden")
     await until(lambda: "garden" in hub.broker.waiting)
+    hub.approve("garden", "\u200b")
+    await hass.async_block_till_done()
+    assert device_of(hass, "garden").name == "garden"
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert await remove("garden")
+    assert not entry.subentries
 
 
 async def test_two_lives_of_a_port(

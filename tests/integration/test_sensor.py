@@ -397,7 +397,8 @@ async def test_unchanged_values_are_not_written(
     await hass.async_block_till_done()
     writes = async_capture_events(hass, EVENT_STATE_CHANGED)
     for value in ("1", "1", "2", "1", "2"):
-        await client.ok("PUB", VARIABLE=NAME, VALUE=value)
+        client.send("PUB", VARIABLE=NAME, VALUE=value, ACK="NO")
+    await client.do("HELLO?")
     await settled(hub)
     assert [event.data["new_state"].state for event in writes] == ["2"]
 

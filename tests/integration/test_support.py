@@ -130,6 +130,8 @@ async def test_logbook(
     hass_ws_client: Any,
 ) -> None:
     """What devices do is told in the logbook, in their names."""
+    # Not needed here, and not everywhere installed.
+    hass.config.components.add("frontend")
     assert await async_setup_component(hass, "logbook", {})
     await hass.async_block_till_done()
     start = dt_util.utcnow() - timedelta(seconds=1)
