@@ -26,8 +26,8 @@ _LOGGER = logging.getLogger("demo")
 MAX_BACKOFF = 30
 HELP = "Ask me for:"
 
-# Seconds without a word from the broker after which the connection counts as lost.
-SILENCE = 90
+# Seconds without a word from the broker after which it is asked whether it is alive.
+SILENCE = 30
 
 
 def escape(text: str) -> str:
@@ -161,7 +161,7 @@ class DemoClient:
                     "ID", ID=self._device, SEQ="id", NAME="Demo", MODEL=model, SW="1"
                 )
             )
-            while line := await asyncio.wait_for(reader.readline(), SILENCE):
+            while line := await self._read_line(reader, writer):
                 match decode(line):
                     case "HELLO?", _:
                         writer.write(encode("HELLO!"))
@@ -185,6 +185,22 @@ class DemoClient:
                 writer.write(encode("CLOSE"))
                 writer.close()
                 await writer.wait_closed()
+
+    async def _read_line(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes:
+        """Return the next line; ask whether the broker is alive where it has been silent for long.
+
+        Raises TimeoutError where it does not answer.
+        """
+        line = asyncio.ensure_future(reader.readline())
+        for _ in range(2):
+            done, _ = await asyncio.wait([line], timeout=SILENCE)
+            if done:
+                return line.result()
+            writer.write(encode("HELLO?"))
+        line.cancel()
+        raise TimeoutError("the broker is silent")
 
     def _introduce(self, writer: asyncio.StreamWriter) -> None:
         """Describe the variables, and subscribe to the one through which we are told the interval."""

@@ -141,7 +141,7 @@ async def _broker_schema(hass: HomeAssistant) -> probatio.Schema:
             ),
             probatio.Required(CONF_ACCESS, default=AccessMode.APPROVE): SelectSelector(
                 SelectSelectorConfig(
-                    options=[str(mode) for mode in AccessMode],
+                    options=[AccessMode.APPROVE, AccessMode.OPEN],
                     translation_key=CONF_ACCESS,
                 )
             ),
