@@ -292,6 +292,17 @@ def test_descriptions_wait_once(clock: Clock) -> None:
     assert len(lines) <= 3
 
 
+def test_a_message_without_line_feed_behind_others(clock: Clock) -> None:
+    """The last message of a packet is carried out at once, however the ones before it are written (case 6)."""
+    peer = Peer(_open(clock), "a")
+    peer.send("COMMAND=PUB | VARIABLE=v | VALUE=1")
+    peer.take()
+    peer.session.receive(
+        b"START | COMMAND=PUB | VARIABLE=v | VALUE=2 | END\nSTART | COMMAND=HELLO? | END"
+    )
+    assert peer.take() == [OK, "COMMAND=HELLO!"]
+
+
 def test_seq_can_not_split_an_answer(clock: Clock) -> None:
     """What comes back in an answer is printable, and can't be a parameter of its own (case 11)."""
     peer = Peer(_open(clock))

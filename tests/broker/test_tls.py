@@ -554,25 +554,26 @@ def test_memory_of_idle_connections(
 
 def test_handshakes_of_strangers_leave_nothing(start_broker: StartBroker) -> None:
     """Handshakes that are begun, fail, or are left in the middle leave no memory, socket or line of log."""
-    broker = start_broker(*key_options("a"), "--allow", "bare")
+    broker = start_broker("--access", "open", *key_options("a"))
     context = client_context("a", bytes(32))
     hello = Handshake(context).outgoing.read()
-
-    def rounds(count: int) -> None:
-        for number in range(count):
-            if number % 10 == 0:
-                with pytest.raises(OSError):
-                    EncryptedClient(broker.address, context)
-            with socket.create_connection(broker.address) as stranger:
-                stranger.sendall(hello if number % 2 else HANDSHAKE)
-        with Client(broker.address) as known:
-            known.ok("ID", ID="bare")
-
     descriptors = broker.descriptors()
-    rounds(1500)
+
+    def begin(count: int, first: bytes) -> None:
+        for _ in range(count):
+            with socket.create_connection(broker.address) as stranger:
+                stranger.sendall(first)
+        with Client(broker.address) as client:
+            assert client.fence() == []
+
+    for _ in range(100):
+        with pytest.raises(OSError):
+            EncryptedClient(broker.address, context)
+    begin(400, hello)
+    begin(1500, HANDSHAKE)
     memory = broker.memory()
-    rounds(4500)
-    assert broker.memory() - memory < 15_000_000
+    begin(3000, HANDSHAKE)
+    assert broker.memory() - memory < 30_000_000
     wait_for(lambda: broker.descriptors() <= descriptors, "the strangers to be gone")
     assert [text for text in broker.log if "listening on" not in text] == []
 

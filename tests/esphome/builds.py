@@ -82,14 +82,13 @@ def once(name: str, sources: Sequence[Path], check: Callable[[], object]) -> Non
     _cached(name, sources, "", make)
 
 
-def run(*command: str | Path, **more: str) -> str:
+def run(*command: str | Path) -> str:
     """Run a command at low priority; return what it says, fail where it fails."""
     done = subprocess.run(
         ["nice", "-n", "10", *map(str, command)],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | more,
     )
     said = plain(done.stdout + done.stderr)
     assert done.returncode == 0, said
@@ -97,34 +96,36 @@ def run(*command: str | Path, **more: str) -> str:
 
 
 def build_harness(name: str, *options: str) -> Path:
-    """Compile one C++ file of this folder with the wire code, for this machine."""
+    """Compile one C++ file of this folder with code of the component that needs no ESPHome, for this machine.
+
+    Options name further sources, and libraries. What the code includes of ESPHome is in the folder stubs.
+    """
     source = HERE / f"{name}.cpp"
+    stubs = HERE / "stubs"
 
     def make(folder: Path) -> Path:
         target = folder / name
-        run(
-            "g++",
-            "-std=c++20",
-            "-g",
-            "-O1",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            *options,
-            f"-I{COMPONENT}",
-            source,
-            "-o",
-            target,
-        )
+        command: list[str | Path] = ["g++", "-std=c++20", "-g", "-O1"]
+        command += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", *SANITIZE]
+        command += [f"-I{COMPONENT}", f"-I{stubs}", source, *options, "-o", target]
+        run(*command)
         return target
 
-    sources = [source, COMPONENT / "wire.h", COMPONENT / "outbox.h"]
+    headers = [path for path in component_sources() if path.suffix != ".py"]
+    sources = [source, *headers, *sorted(stubs.rglob("*.h"))]
     return _cached(name, sources, " ".join(options), make)
 
 
 def node_folder(name: str) -> Path:
     """Return where ninja has built a node last: objects, and the database of compile commands."""
     return CACHE / name / ".esphome" / "build" / name / ".pioenvs" / name
+
+
+def generate_again(esphome: Path, name: str) -> Path:
+    """Bring the sources of a node that was built up to date without building; return node_folder()."""
+    with _lock(CACHE / name):
+        run(esphome, "compile", "--only-generate", CACHE / name / f"{name}.yaml")
+    return node_folder(name)
 
 
 def build_node(esphome: Path, name: str, yaml: str, *headers: Path) -> Path:

@@ -11,6 +11,7 @@ import pytest
 from tests.broker.client import Client
 from tests.broker.process import BrokerProcess
 
+from .builds import COMPONENT, build_harness, run
 from .conftest import Connect, StartBroker, StartNode
 from .peer import Peer, Proxy
 
@@ -158,3 +159,9 @@ def test_only_with_keys(
 
 def _files(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*.txt")}
+
+
+def test_trickle() -> None:
+    """The TLS code alone, over sockets that take three bytes at a time: every record goes out whole and in order."""
+    libraries = ("-lmbedtls", "-lmbedx509", "-lmbedcrypto")
+    run(build_harness("tls_harness", str(COMPONENT / "tls_psk.cpp"), *libraries))

@@ -191,7 +191,7 @@ def test_descriptions(node: Node, client: Client, name: str) -> None:
             "TYPE": "event",
             "NAME": "Bell",
             "CLASS": "doorbell",
-            "OPTIONS": r"press,hold\u002c long",
+            "OPTIONS": r"ring,hold\u002c long",
         },
     }
     renamed = connect_and_describe(client, "pool/level")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .builds import COMPONENT, ROOT, component_sources, node_folder, once, run
+from .builds import COMPONENT, ROOT, component_sources, generate_again, once, run
 
 CONFIGURATION = ROOT / "esphome" / ".clang-tidy"
 
@@ -13,7 +13,7 @@ def test_clang_tidy(esphome: Path, program: Path) -> None:
     assert tidy.exists(), (
         "clang-tidy belongs to the environment of esphome (requirements/esphome.txt)"
     )
-    folder = node_folder("test-node")
+    folder = generate_again(esphome, "test-node")
     sources = sorted(
         (folder.parents[1] / "src/esphome/components/textmq").rglob("*.cpp")
     )

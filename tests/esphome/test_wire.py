@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from .builds import ROOT, SANITIZE, build_harness
+from .builds import ROOT, build_harness
 
 
 def _load_reference() -> Any:
@@ -39,7 +39,7 @@ type Outcome = tuple[str, dict[str, str]] | str
 @pytest.fixture(scope="module")
 def harness() -> Path:
     """The compiled wire code."""
-    return build_harness("wire_harness", *SANITIZE)
+    return build_harness("wire_harness")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """TextMQ: connects the node to the message broker in Home Assistant."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 import logging
 
@@ -76,6 +77,12 @@ PUBLISHED_KINDS = (
 )
 #: A node that wakes up needs some time to be back: to boot, and to find its network.
 SLEEP_MARGIN_SECONDS = 60
+
+#: What the send buffer keeps for urgent lines (Outbox::URGENT_SIZE).
+URGENT_SIZE = 384
+#: `START | COMMAND=MSG | DEVICE=... | TTL=4294967295 | VALUE=... | END` and its line feed, without device and value; a PUB
+#: has less.
+LONGEST_LINE_WITHOUT_TEXTS = 62
 
 CONF_COMMAND_VARIABLE = "command_variable"
 CONF_ENTITIES_ID = "entities_id"
@@ -297,6 +304,12 @@ def _validate_unique_variables(config: ConfigType, full_config: ConfigType) -> N
     excluded = {id_.id for id_ in publish.get(CONF_EXCLUDE, [])}
     excluded |= _own_entities(full_config) - included - given.keys()
     prefix = publish.get(CONF_PREFIX) or config.get(CONF_DEVICE_ID) or CORE.name
+    if prefix.startswith("$"):
+        raise cv.Invalid(
+            f"'{prefix}/...' would be variables of the broker, since '$' begins their names. Give "
+            f"{CONF_PUBLISH_ENTITIES} a {CONF_PREFIX} of its own",
+            path=[CONF_PUBLISH_ENTITIES],
+        )
     seen: dict[str, EntityMetadata] = {}
     for entity in CORE.unique_ids.values():
         id_ = entity["entity_id"]
@@ -318,6 +331,34 @@ def _validate_unique_variables(config: ConfigType, full_config: ConfigType) -> N
         seen[variable] = entity
 
 
+def _sent_constants(node: object) -> Iterator[tuple[str, str, str]]:
+    """Find the actions that send a constant text: what they do, to whom, and the text."""
+    if isinstance(node, dict):
+        for action, key in (
+            ("textmq.publish", CONF_VARIABLE),
+            ("textmq.send", CONF_DEVICE),
+        ):
+            settings = node.get(action)
+            if isinstance(settings, dict) and isinstance(settings.get(CONF_VALUE), str):
+                yield action, str(settings[key]), settings[CONF_VALUE]
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from _sent_constants(item)
+
+
+def _validate_line_lengths(config: ConfigType, full_config: ConfigType) -> None:
+    room = config[CONF_TX_BUFFER_SIZE] - URGENT_SIZE - LONGEST_LINE_WITHOUT_TEXTS
+    for action, name, text in _sent_constants(full_config):
+        length = len(name) + names.encoded_length(text)
+        if length > room:
+            raise cv.Invalid(
+                f"What {action} sends to '{name}' is too long for a line: it takes {length} bytes, "
+                f"{room} are there. Raise {CONF_TX_BUFFER_SIZE} by {length - room}, or send less",
+                path=[CONF_TX_BUFFER_SIZE],
+            )
+
+
 def _validate_sleep(config: ConfigType, full_config: ConfigType) -> None:
     sleep = full_config.get("deep_sleep")
     if sleep and CONF_SLEEP_DURATION not in config and CONF_SLEEP_DURATION not in sleep:
@@ -330,6 +371,7 @@ def _validate_sleep(config: ConfigType, full_config: ConfigType) -> None:
 def _final_validate(config: ConfigType) -> ConfigType:
     full_config = fv.full_config.get()
     _validate_unique_variables(config, full_config)
+    _validate_line_lengths(config, full_config)
     _validate_sleep(config, full_config)
     return config
 

@@ -52,6 +52,13 @@ static const RefusalHint REFUSAL_HINTS[] = {
 static int print_length(std::string_view text) { return static_cast<int>(std::min<size_t>(text.size(), 200)); }
 static const char *print_begin(std::string_view text) { return text.data(); }
 
+int shown_length(StringRef text) {
+  size_t length = 0;
+  while (length < text.size() && length < 60 && static_cast<uint8_t>(text[length]) >= ' ')
+    length++;
+  return static_cast<int>(length);
+}
+
 // Ends a parameter's text with a null character. The byte behind it is part of the line's syntax, which nothing reads
 // any more when the text is used.
 static StringRef terminate(std::optional<std::string_view> text, StringRef otherwise = {}) {
@@ -85,11 +92,10 @@ void TextMQClient::setup() {
   if (this->device_id_ == nullptr)
     this->device_id_ = App.get_name().c_str();
 #ifdef USE_TEXTMQ_ENTITIES
-  if (this->entities_ != nullptr)
-    this->entities_->setup();
+  this->entities_->setup();
 #endif
 #ifdef USE_TEXTMQ_LOGS
-  if (this->log_variable_ != nullptr && logger::global_logger != nullptr) {
+  if (logger::global_logger != nullptr) {
     logger::global_logger->add_log_callback(
         this, [](void *self, uint8_t level, const char *tag, const char *message, size_t message_len) {
           static_cast<TextMQClient *>(self)->on_log_(level, {message, message_len});
@@ -113,8 +119,7 @@ void TextMQClient::dump_config() {
                 static_cast<unsigned>(this->subscriptions_.size()), static_cast<unsigned>(sizeof(this->rx_)),
                 static_cast<unsigned>(sizeof(this->tx_)));
 #ifdef USE_TEXTMQ_ENTITIES
-  if (this->entities_ != nullptr)
-    this->entities_->dump_config();
+  this->entities_->dump_config();
 #endif
 }
 
@@ -160,7 +165,7 @@ bool TextMQClient::is_flushed() const {
   if (!this->is_connected() || !this->outbox_.empty() || this->next_subscription_ < this->subscriptions_.size())
     return false;
 #ifdef USE_TEXTMQ_ENTITIES
-  return this->entities_ == nullptr || !this->entities_->is_pending();
+  return !this->entities_->is_pending();
 #else
   return true;
 #endif
@@ -261,8 +266,7 @@ void TextMQClient::accept_() {
   this->next_subscription_ = 0;
   this->approval_noticed_ = false;
 #ifdef USE_TEXTMQ_ENTITIES
-  if (this->entities_ != nullptr)
-    this->entities_->restart();
+  this->entities_->restart();
 #endif
   this->set_state_(State::STATE_CONNECTED);
   this->status_clear_warning();
@@ -324,7 +328,7 @@ bool TextMQClient::count_failure_() {
 }
 
 void TextMQClient::wait_() {
-  this->status_set_warning();
+  this->status_set_warning(LOG_STR("not connected"));
   const uint32_t jitter = this->backoff_ / 5;
   this->wait_time_ = this->backoff_ - jitter + random_uint32() % (2 * jitter + 1);
   this->backoff_ = std::min(this->backoff_ * 2, this->backoff_max_);
@@ -335,11 +339,13 @@ void TextMQClient::restart_outbox_() {
   // What the state of an entity or of this component makes is made anew; events and messages of then would mislead.
   this->outbox_.restart([this](std::string_view line) {
     const std::string_view variable = stored_variable(line);
+    if (variable.empty())
+      return is_command(line, "DEL");
 #ifdef USE_TEXTMQ_ENTITIES
-    if (this->entities_ != nullptr && this->entities_->owns(variable))
-      return false;
+    return !this->entities_->owns(variable);
+#else
+    return true;
 #endif
-    return !variable.empty() || is_command(line, "DEL");
   });
 }
 
@@ -425,16 +431,23 @@ void TextMQClient::handle_bad_(wire::Message &message) {
     this->end_session_(StringRef::from_lit("unexpected-answer"));
     return;
   }
-  const auto reason_text = message.get("REASON");
-  const StringRef detail = terminate(message.take_text("DETAIL"));
-  const StringRef reason = terminate(reason_text, StringRef::from_lit("unknown"));
+  const StringRef detail = terminate(message.get("DETAIL"));
+  const StringRef reason = terminate(message.get("REASON"), StringRef::from_lit("unknown"));
   const bool is_id = is_command(line, "ID");
   // What was to be deleted is not there, which is what was wanted.
   const bool is_done = is_command(line, "DEL") && reason == "no-such-variable";
   if (!is_id && !is_done && this->may_warn_()) {
+    // The name that it is about tells enough, and the value is not everybody's business.
     const std::string_view command = line.substr(wire::Writer::HEAD.size());
-    ESP_LOGW(TAG, "The broker refuses %.*s: %s %s", print_length(command.substr(0, command.rfind(" | "))),
-             print_begin(command), reason.c_str(), detail.c_str());
+    const size_t name = command.find(" | ") + 3;
+    const std::string_view shown = command.substr(0, command.find(" | ", name));
+#ifdef USE_TEXTMQ_LOGS
+    // A warning about a warning would never end.
+    if (shown.substr(shown.find('=') + 1) == this->log_variable_)
+      this->log_level_ = ESPHOME_LOG_LEVEL_NONE;
+#endif
+    ESP_LOGW(TAG, "The broker refuses %.*s: %s %s", print_length(shown), print_begin(shown), reason.c_str(),
+             detail.c_str());
   }
   this->outbox_.pop_oldest();
   this->answered_ = this->now_;
@@ -451,8 +464,7 @@ void TextMQClient::handle_sub_(wire::Message &message) {
   const StringRef value = terminate(message.take_text("VALUE"));
   const StringRef name = terminate(variable);
 #ifdef USE_TEXTMQ_ENTITIES
-  if (this->entities_ != nullptr)
-    this->entities_->command(to_view(name), value);
+  this->entities_->command(to_view(name), value);
 #endif
   for (auto *subscription : this->subscriptions_) {
     if ((time.has_value() && !subscription->replay_) || !wire::filter_matches(subscription->filter_, to_view(name)))
@@ -598,7 +610,7 @@ void TextMQClient::queue_subscriptions_and_entities_() {
       continue;
     }
 #ifdef USE_TEXTMQ_ENTITIES
-    if (this->entities_ != nullptr && this->entities_->queue_next())
+    if (this->entities_->queue_next())
       continue;
 #endif
     return;
@@ -697,18 +709,15 @@ bool TextMQClient::send(std::string_view device, std::string_view value, uint32_
 
 #ifdef USE_TEXTMQ_LOGS
 void TextMQClient::on_log_(uint8_t level, std::string_view text) {
-  if (level > this->log_level_ || this->logging_ || !this->is_connected())
+  if (level > this->log_level_ || !this->is_connected())
     return;
   // Colours are for terminals.
   if (text.starts_with("\033["))
     text.remove_prefix(std::min(text.find('m') + 1, text.size()));
   text = text.substr(0, text.find("\033["));
-  // What queues a line may log itself.
-  this->logging_ = true;
   wire::Writer writer = this->writer("PUB");
   writer.param("VARIABLE", this->log_variable_).param("RETAIN", "NO").param("VALUE", text);
   this->queue(writer);
-  this->logging_ = false;
 }
 #endif
 

@@ -20,6 +20,9 @@ inline std::string_view to_view(StringRef text) { return {text.c_str(), text.siz
 inline std::string_view to_view(const std::string &text) { return text; }
 inline std::string_view to_view(const char *text, size_t size) { return {text, size}; }
 
+/// The length of a `%.*s` for a text that came over the network: nothing behind a control character is shown.
+int shown_length(StringRef text);
+
 #ifdef USE_TEXTMQ_ENTITIES
 class EntityPublisher;
 #endif
@@ -223,7 +226,6 @@ class TextMQClient final : public Component {
 #ifdef USE_TEXTMQ_LOGS
   const char *log_variable_{nullptr};
   uint8_t log_level_{0};
-  bool logging_{false};
 #endif
   const char *device_id_{nullptr};
   const char *model_{""};

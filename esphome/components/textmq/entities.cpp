@@ -281,8 +281,10 @@ void EntityPublisher::command(std::string_view variable, StringRef text) {
     NameBuffer buffer;
     if (entry.kind->command == nullptr || this->variable_(entry, buffer) != variable)
       continue;
-    if (!entry.kind->command(entry.entity, text))
-      ESP_LOGW(TAG, "'%s' is no command to %s '%s'", text.c_str(), entry.kind->type, entry.entity->get_name().c_str());
+    if (!entry.kind->command(entry.entity, text)) {
+      ESP_LOGW(TAG, "'%.*s' is no command to %s '%s'", shown_length(text), text.c_str(), entry.kind->type,
+               entry.entity->get_name().c_str());
+    }
     // Who sent the command learns what has become of it, even where nothing has changed.
     if (entry.kind->state != nullptr)
       this->set_pending_(entry, PENDING_STATE);

@@ -39,7 +39,6 @@ class Link {
   State poll();
   void close();
 
-  State state() const { return this->state_; }
   /// Why the state is STATE_CLOSED.
   const LogString *problem() const { return this->problem_; }
 

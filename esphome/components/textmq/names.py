@@ -141,6 +141,22 @@ def recipient(value: object) -> str:
     return value if value.lower() in _RESERVED_DEVICES else device_id(value)
 
 
+def encoded_length(text: str) -> int:
+    """Return how many bytes a text takes on the wire, escapes included (A5)."""
+    length = 0
+    for index, c in enumerate(text):
+        at_edge = index in (0, len(text) - 1)
+        if c in "\\\n\r\t":
+            length += 2
+        elif c > "\uffff":
+            length += 12
+        elif not " " <= c <= "~" or c == "|" or (c == " " and at_edge):
+            length += 6
+        else:
+            length += 1
+    return length
+
+
 def broker_host(value: object) -> str:
     """Validate the name or the IPv4 address of the broker's host."""
     value = cv.string_strict(value)

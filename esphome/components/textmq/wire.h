@@ -288,9 +288,6 @@ class Writer {
     return *this;
   }
 
-  /// How much is written so far.
-  size_t size() const { return this->size_; }
-
   /// Ends the message. Returns its length with the line feed, or 0 where it did not fit.
   size_t finish() {
     this->put_(TAIL);

@@ -18,7 +18,7 @@ void TextMQBinarySensor::on_value(StringRef variable, StringRef value) {
     return;
   }
   if (!value.empty())
-    ESP_LOGW(TAG, "'%s': '%s' is neither ON nor OFF", this->get_name().c_str(), value.c_str());
+    ESP_LOGW(TAG, "'%s': '%.*s' is neither ON nor OFF", this->get_name().c_str(), shown_length(value), value.c_str());
   this->invalidate_state();
 }
 

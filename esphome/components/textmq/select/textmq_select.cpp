@@ -15,7 +15,7 @@ void TextMQSelect::on_value(StringRef variable, StringRef value) {
   if (const auto index = this->index_of(value.c_str(), value.size()); index.has_value()) {
     this->publish_state(*index);
   } else if (!value.empty()) {
-    ESP_LOGW(TAG, "'%s': '%s' is none of the options", this->get_name().c_str(), value.c_str());
+    ESP_LOGW(TAG, "'%s': '%.*s' is none of the options", this->get_name().c_str(), shown_length(value), value.c_str());
   }
 }
 

@@ -14,7 +14,7 @@ void TextMQSensor::dump_config() {
 void TextMQSensor::on_value(StringRef variable, StringRef value) {
   const auto number = parse_number<float>(value.c_str());
   if (!number.has_value() && !value.empty())
-    ESP_LOGW(TAG, "'%s': '%s' is not a number", this->get_name().c_str(), value.c_str());
+    ESP_LOGW(TAG, "'%s': '%.*s' is not a number", this->get_name().c_str(), shown_length(value), value.c_str());
   this->publish_state(number.value_or(NAN));
 }
 

@@ -16,7 +16,7 @@ void TextMQSwitch::on_value(StringRef variable, StringRef value) {
   if (state == PARSE_ON || state == PARSE_OFF) {
     this->publish_state(state == PARSE_ON);
   } else if (!value.empty()) {
-    ESP_LOGW(TAG, "'%s': '%s' is neither ON nor OFF", this->get_name().c_str(), value.c_str());
+    ESP_LOGW(TAG, "'%s': '%.*s' is neither ON nor OFF", this->get_name().c_str(), shown_length(value), value.c_str());
   }
 }
 
