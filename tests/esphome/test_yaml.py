@@ -422,7 +422,7 @@ def test_examples(esphome: Path, tmp_path: Path, example: str) -> None:
     )
     path = tmp_path / "examples" / example
     text = path.read_text()
-    assert text.count("source: github://textmq/textmq\n") == 1
+    assert len(re.findall(r": github://textmq/textmq$", text, re.MULTILINE)) == 1
     path.write_text(text.replace("github://textmq/textmq", os.fspath(COMPONENTS)))
     run(esphome, "compile", "--only-generate", path)
 

@@ -77,6 +77,8 @@ class Connection(asyncio.BufferedProtocol):
         for timer in self._timers.values():
             timer.cancel()
         self._session.lost()
+        # Freed at once: the garbage collector does not see how much memory it has.
+        self._tls = None
         self._on_lost(self)
 
     @override

@@ -189,7 +189,7 @@ class Session:
             framer.feed(data)
         elif items := framer.take_canonical(data):
             done = self._receive_canonical(items)
-            if done == len(items) and self._tokens >= 0:
+            if done == len(items) and self._tokens >= 0 and not framer.pending:
                 self._broker.outbox.batch_done(self.output)
                 return
             framer.give_back(items[done:])

@@ -160,7 +160,7 @@ class Framer:
             lines.append(tail[: ends[-1]])
             tail = tail[ends[-1] :]
             self._skipping = self._is_any_long(0, *ends)
-        if len(tail) > self._max:
+        if not self._skipping and len(tail.removesuffix(b"\r")) > self._max:
             lines.append(tail)
             self._skipping = True
         self._tail = b"" if self._skipping else tail
