@@ -60,6 +60,7 @@ BAD = [
     ({"TYPE": "number", "STEP": "0"}, "STEP"),
     ({"TYPE": "number", "STEP": "-1"}, "STEP"),
     ({"TYPE": "number", "MODE": "dial"}, "slider"),
+    ({"TYPE": "sensor", "MODE": "slider"}, "text"),
     ({"TYPE": "select"}, "OPTIONS"),
     ({"TYPE": "switch", "SET": "a/#"}, "SET"),
     ({"TYPE": "switch", "SET": "$SYS/x"}, "SET"),

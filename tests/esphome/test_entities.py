@@ -155,7 +155,7 @@ def test_descriptions(node: Node, client: Client, name: str) -> None:
             "PRECISION": "3",
         },
         "motion": {"TYPE": "binary_sensor", "NAME": "Motion", "CLASS": "motion"},
-        "note": {"TYPE": "sensor", "NAME": "Note"},
+        "note": {"TYPE": "sensor", "NAME": "Note", "MODE": "text"},
         "pump": {"TYPE": "switch", "NAME": "Pump"},
         "target": {
             "TYPE": "number",

@@ -28,6 +28,7 @@ TYPES: Final = (
 STATE_CLASSES: Final = ("measurement", "total", "total_increasing")
 CATEGORIES: Final = ("config", "diagnostic")
 MODES: Final[Mapping[str, tuple[str, ...]]] = {
+    "sensor": ("text",),
     "number": ("auto", "box", "slider"),
     "text": ("text", "password"),
 }

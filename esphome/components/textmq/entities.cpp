@@ -64,7 +64,7 @@ const KindRow Kind<binary_sensor::BinarySensor>::ROW = {
 #ifdef USE_TEXT_SENSOR
 const KindRow Kind<text_sensor::TextSensor>::ROW = {
     "sensor",
-    describe_nothing,
+    [](EntityBase *entity, wire::Writer &writer) { writer.param("MODE", "text"); },
     [](EntityBase *entity, StateBuffer buffer) -> std::string_view {
       return static_cast<text_sensor::TextSensor *>(entity)->state;
     },

@@ -169,7 +169,10 @@ inline void poll_input(textmq::TextMQClient *client) {
   char buffer[4096];
   while (::poll(&standard_input, 1, 0) > 0 && (standard_input.revents & POLLIN) != 0) {
     const ssize_t size = ::read(STDIN_FILENO, buffer, sizeof(buffer));
-    if (size <= 0)
+    // The test is gone.
+    if (size == 0)
+      ::_exit(0);
+    if (size < 0)
       break;
     input.append(buffer, size);
   }
