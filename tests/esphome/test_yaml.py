@@ -427,6 +427,12 @@ def test_examples(esphome: Path, tmp_path: Path, example: str) -> None:
     run(esphome, "compile", "--only-generate", path)
 
 
+def test_the_example_of_the_readme() -> None:
+    """The node that the README shows is the one that scripts/run starts."""
+    shown = (EXAMPLES / "demo.yaml").read_text(encoding="utf-8")
+    assert f"```yaml\n{shown}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_documentation(judge: Judge) -> None:
     """Every YAML of the documentation is valid, with what goes around it."""
     page = (ROOT / "docs" / "esphome.md").read_text(encoding="utf-8")
