@@ -16,7 +16,7 @@ from custom_components.textmq.broker.broker import (
     Publication,
 )
 from custom_components.textmq.broker.devices import DeviceState
-from custom_components.textmq.broker.listener import Listener
+from custom_components.textmq.broker.listener import Listener, bind
 from custom_components.textmq.broker.variables import Variable
 from custom_components.textmq.broker.wire import BadReason, Refusal
 
@@ -347,6 +347,49 @@ async def test_small_messages_do_not_wait_for_acknowledgements() -> None:
     writer.close()
     await writer.wait_closed()
     assert listener.port == 0
+
+
+@pytest.mark.parametrize("dual_stack", [True, False])
+def test_all_addresses(monkeypatch: pytest.MonkeyPatch, dual_stack: bool) -> None:
+    """Without an address IPv4 and IPv6 are listened on, where the system can do both with one socket."""
+    asked: list[tuple[Any, dict[str, Any]]] = []
+    create_server = socket.create_server
+
+    def create(address: Any, **options: Any) -> socket.socket:
+        asked.append((address, options))
+        return create_server(("127.0.0.1", 0))
+
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: dual_stack)
+    monkeypatch.setattr(socket, "create_server", create)
+    bind(None, 7883).close()
+    ((address, options),) = asked
+    assert address == ("", 7883)
+    assert options.get("dualstack_ipv6", False) is dual_stack
+
+
+async def test_a_connection_that_is_gone_before_it_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is forgotten, and the next one is served."""
+    listener = Listener(make_broker(AccessMode.OPEN), "127.0.0.1", 0)
+    await listener.start()
+    loop = asyncio.get_running_loop()
+
+    async def fail(*_: object) -> None:
+        raise OSError("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "connect_accepted_socket", fail)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"START | COMMAND=HELLO? | END\n")
+    assert await reader.readline() == b"START | COMMAND=HELLO! | END\n"
+    writer.close()
+    await writer.wait_closed()
+    await listener.stop()
 
 
 def _ports(connection: socket.socket) -> tuple[int, int] | None:

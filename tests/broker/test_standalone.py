@@ -162,6 +162,8 @@ def test_the_port_is_taken(
         ("--save-interval", "soon"),
         ("--allow", "home/assistant"),
         ("--allow", "homeassistant"),
+        ("--key", "garden=?"),
+        ("--key", "garden=AAAA"),
         ("--no-such-option",),
     ],
     ids=" ".join,

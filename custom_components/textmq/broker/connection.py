@@ -187,10 +187,6 @@ class Connection(asyncio.BufferedProtocol):
             self._broker.limits.linger, transport.abort
         )
 
-    def abort(self) -> None:
-        """Cut the connection."""
-        self._transport.abort()
-
     def pause_reading(self) -> None:
         """Receive nothing more for now."""
         self._transport.pause_reading()

@@ -86,15 +86,6 @@ class Listener:
         self._socket = None
         await asyncio.gather(*self._opening)
         self._broker.shutdown()
-        try:
-            async with asyncio.timeout(self._broker.limits.linger):
-                await self._wait_for_none()
-        except TimeoutError:
-            for connection in tuple(self._connections):
-                connection.abort()
-            await self._wait_for_none()
-
-    async def _wait_for_none(self) -> None:
         if self._connections:
             self._none_left.clear()
             await self._none_left.wait()
