@@ -18,8 +18,7 @@ from homeassistant.components.sensor.const import (
 from homeassistant.components.switch import SwitchDeviceClass
 
 from .broker import Rules
-
-type Units = frozenset[str | None] | None
+from .broker.units import Units
 
 _NO_UNIT: Units = frozenset({None})
 
