@@ -31,9 +31,19 @@ LEVELS = re.compile(" (WARNING|ERROR|CRITICAL) ")
 EXPECTED = ("has not been tested by Home Assistant", "[asyncio] Executing ")
 # What the frontend itself logs when a page is left while it waits for something.
 HARMLESS = "disconnected"
+PATIENCE = 120
 
 type Screenshot = Callable[[str], None]
 type Connect = Callable[[], Client]
+
+
+def wait_for[T](condition: Callable[[], T], what: str) -> T:
+    """Return the first true value of a condition, fail where it does not become true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(0.1)
+    return result
 
 
 def free_port() -> int:

@@ -1,12 +1,11 @@
 """What `scripts/run` starts: all of it comes up by itself, survives a restart, and goes at a signal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import Any
 from urllib.error import URLError
 
@@ -14,18 +13,7 @@ import pytest
 
 from scripts.home_assistant import HomeAssistant
 
-from .conftest import faults, free_port
-
-PATIENCE = 120
-
-
-def wait_for[T](condition: Callable[[], T], what: str) -> T:
-    """Return the first true value of a condition, fail where it does not become true."""
-    deadline = time.monotonic() + PATIENCE
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(0.1)
-    return result
+from .conftest import PATIENCE, faults, free_port, wait_for
 
 
 class Demo:

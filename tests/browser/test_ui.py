@@ -7,10 +7,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from scripts.home_assistant import HomeAssistant
 
-from .conftest import Connect, Screenshot
+from .conftest import Connect, Screenshot, wait_for
 
 INTEGRATION = "/config/integrations/integration/textmq"
 DASHBOARD = "/config/integrations/dashboard"
+AUTOMATION = "automation.light_at_the_door"
 
 
 def dialog(page: Page) -> Locator:
@@ -175,6 +176,14 @@ def test_action(
     client.expect("SUB", VARIABLE="garden/pump/set", VALUE="ON")
 
 
+def is_on(home_assistant: HomeAssistant, entity_id: str) -> bool:
+    """Tell whether an entity is there and on."""
+    return any(
+        state["entity_id"] == entity_id and state["state"] == "on"
+        for state in home_assistant.get("/api/states")
+    )
+
+
 def test_automation(
     home_assistant: HomeAssistant,
     page: Page,
@@ -188,9 +197,10 @@ def test_automation(
     page.get_by_text(
         "Triggers each time one or more TextMQ variables are published"
     ).click()
-    page.locator("ha-automation-sidebar").get_by_role("textbox").first.fill(
-        "garden/door"
-    )
+    variable = page.locator("ha-automation-sidebar").get_by_role("textbox").first
+    variable.fill("garden/door")
+    variable.blur()
+    expect(variable).to_have_value("garden/door")
     page.get_by_role("button", name="Add action").click()
     page.get_by_placeholder("Search").last.fill("TextMQ")
     page.get_by_text("TextMQ: Publish").click()
@@ -201,6 +211,8 @@ def test_automation(
     save.get_by_role("textbox").first.fill("Light at the door")
     save.get_by_role("button", name="Save").click()
     expect(save).to_be_hidden()
+    # The dialog goes when the text is stored; Home Assistant sets the automation up after that.
+    wait_for(lambda: is_on(home_assistant, AUTOMATION), "the automation")
 
     client = connect()
     client.ok("ID", ID="garden")
