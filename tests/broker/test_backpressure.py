@@ -147,6 +147,29 @@ def test_messages_to_a_device_that_does_not_read(
     assert victim.fence() == [message("MSG", DEVICE="", VALUE="room again")]
 
 
+def test_many_messages_at_once_to_a_device_that_does_not_read(
+    open_broker: BrokerProcess, connect: Connect, name: str
+) -> None:
+    """Each of many MSGs in one write is answered, and what was OK arrives, in order."""
+    victim = connect(open_broker, receive_buffer=LITTLE)
+    victim.ok("ID", ID=name)
+    sender = connect(open_broker)
+    accepted: list[int] = []
+    for start in range(0, 5000, 16):
+        numbers = range(start, start + 16)
+        sender.send_bytes(
+            b"".join(line("MSG", DEVICE=name, VALUE=_numbered(one)) for one in numbers)
+        )
+        answers = [answered.command for answered in sender.answers(16)]
+        accepted += [
+            one for one, ok in zip(numbers, answers, strict=True) if ok == "OK"
+        ]
+        if "BAD" in answers:
+            break
+    assert 32 <= len(accepted) < 5000
+    assert [int(received["VALUE"][:6]) for received in victim.fence()] == accepted
+
+
 def _detail(answered: Message) -> dict[str, str]:
     return {key: value for key, value in answered.params.items() if key == "DETAIL"}
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from .client import Client, message
+from .client import Client, line, message
 from .conftest import Connect, NextName, StartBroker
 from .process import BrokerProcess
 
@@ -62,6 +62,30 @@ def test_message_with_ttl_to_a_device_that_is_there(
     receiver = connect(approving_broker, b)
     connect(approving_broker, a).ok("MSG", DEVICE=b, VALUE="1", TTL="60")
     assert receiver.fence() == [message("MSG", DEVICE=a, VALUE="1")]
+
+
+def test_publishes_and_messages_keep_their_order(
+    open_broker: BrokerProcess, connect: Connect, name: str
+) -> None:
+    """What one client sends in one write to different places reaches each in the order sent."""
+    sender = connect(open_broker, f"{name}s")
+    first, second = connect(open_broker, f"{name}1"), connect(open_broker, f"{name}2")
+    first.ok("SUB", VARIABLE=name)
+    sender.ok("PUB", VARIABLE=name, VALUE="0")
+    first.expect("SUB", VARIABLE=name, VALUE="0")
+    sent = [
+        line("MSG", DEVICE=f"{name}1", VALUE="1"),
+        line("MSG", DEVICE=f"{name}1", VALUE="2"),
+        line("PUB", VARIABLE=name, VALUE="3"),
+        line("MSG", DEVICE=f"{name}2", VALUE="4"),
+        line("MSG", DEVICE=f"{name}1", VALUE="5"),
+        line("MSG", DEVICE=f"{name}1", VALUE="6", TTL="9"),
+        line("PUB", VARIABLE=name, VALUE="7"),
+    ]
+    sender.send_bytes(b"".join(sent))
+    assert sender.answers(7) == [message("OK")] * 7
+    assert [received["VALUE"] for received in first.fence()] == list("123567")
+    assert [received["VALUE"] for received in second.fence()] == ["4"]
 
 
 def test_message_with_ttl_to_an_unknown_device(

@@ -148,7 +148,7 @@ class Broker:
         self._unstored: dict[str, Variable] = {}
         """Names that have no value, only publishes with RETAIN=NO, with who gets them."""
         self._run: list[str] = []
-        self._run_variable: Variable | None = None
+        self._run_target: Variable | Output | None = None
         self._started = clock()
         self._system_at = clock()
         for name in SYSTEM_VALUES:
@@ -265,25 +265,40 @@ class Broker:
             variable.dirty = True
             self.changed[variable.name] = None
         if variable.receivers:
-            if variable is not self._run_variable:
+            if variable is not self._run_target:
                 self.end_run()
-                self._run_variable = variable
+                self._run_target = variable
             self._run.append(f"{variable.head}{value} | END\n")
         if variable.watchers:
             publication = Publication(variable.name, value, previous, now, device, True)
             self._tell(variable.watchers, publication)
 
+    def pass_on(self, output: Output, line: str) -> bool:
+        """Take a MSG for a connected device; False, and nothing is taken, while it does not read."""
+        if output is not self._run_target:
+            self.end_run()
+            if output.paused:
+                return False
+            self._run_target = output
+        self._run.append(line)
+        return True
+
     def end_run(self) -> None:
-        """Hand the publishes collected for one variable to its subscribers, joined."""
-        variable = self._run_variable
-        if variable is None:
+        """Hand over, joined, what was collected for one variable's subscribers or one device."""
+        target = self._run_target
+        if target is None:
             return
         blob = "".join(self._run).encode("ascii")
-        self.sent += len(self._run) * len(variable.receivers)
-        self._run_variable = None
+        count = len(self._run)
+        self._run_target = None
         self._run.clear()
-        for output in variable.receivers:
-            output.deliver(variable.name, blob, None)
+        if isinstance(target, Variable):
+            self.sent += count * len(target.receivers)
+            for output in target.receivers:
+                output.deliver(target.name, blob, None)
+        else:
+            self.sent += count
+            target.push(blob)
 
     def _route(self, variable: Variable) -> None:
         """Find who gets a variable, until the subscriptions change."""
@@ -420,6 +435,7 @@ class Broker:
 
         Raises Refusal: bad-name, no-such-device, device-busy, limit.
         """
+        self.end_run()
         blob = f"{wire.message_head(sender)}{value} | END\n".encode("ascii")
         if target == wire.EVERYONE:
             return self._send_to_everyone(sender, blob)

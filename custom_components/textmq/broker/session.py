@@ -204,6 +204,8 @@ class Session:
         variables = broker.variables.heads
         devices = broker.devices.heads
         update = broker.update
+        pass_on = broker.pass_on
+        sender = self._sender
         device_id = self.device_id
         now = broker.now()
         done = 0
@@ -214,10 +216,8 @@ class Session:
             if variable := variables.get(head):
                 update(variable, value.strip(), device_id, now)
             elif target := devices.get(head):
-                blob = f"{self._sender}{value.strip()} | END\n".encode("ascii")
-                if not target.deliver_message(blob):
+                if not pass_on(target, f"{sender}{value.strip()} | END\n"):
                     break
-                broker.sent += 1
             else:
                 break
             done += 1
