@@ -9,7 +9,6 @@ import probatio
 
 from homeassistant.components import network
 from homeassistant.config_entries import (
-    SOURCE_IGNORE,
     SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigEntryState,
@@ -17,15 +16,8 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryFlow,
     OptionsFlow,
-    SubentryFlowResult,
 )
-from homeassistant.const import (
-    CONF_DEVICE_ID,
-    CONF_HOST,
-    CONF_NAME,
-    CONF_PORT,
-    UnitOfTime,
-)
+from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PORT, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers import area_registry as ar
@@ -55,6 +47,7 @@ from .const import (
     CONF_INCLUDE,
     CONF_KEEPALIVE,
     CONF_KEEPALIVE_TIMEOUT,
+    CONF_KEY,
     CONF_LIMITS,
     CONF_SAVE_INTERVAL,
     DEFAULT_PORT,
@@ -64,7 +57,8 @@ from .const import (
     NAME,
     SUBENTRY_DEVICE,
 )
-from .hub import async_get_hub
+from .device_flow import KEY_SCHEMA, DeviceSubentryFlow, check_key
+from .hub import Hub, async_get_hub
 from .safe import markdown, plain
 from .settings import ADJUSTABLE_LIMITS, DEFAULT_LIMITS, address
 
@@ -118,6 +112,14 @@ OPTIONS_SCHEMA: Final = probatio.Schema(
     }
 )
 
+_APPROVE_SCHEMA: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_NAME): TextSelector(),
+        probatio.Optional(CONF_AREA): AreaSelector(),
+    }
+)
+_APPROVE_ENCRYPTED_SCHEMA: Final = KEY_SCHEMA.extend(_APPROVE_SCHEMA.schema)
+
 
 async def _broker_schema(hass: HomeAssistant) -> probatio.Schema:
     """Return the form of what can't be changed without closing the port."""
@@ -141,7 +143,7 @@ async def _broker_schema(hass: HomeAssistant) -> probatio.Schema:
             ),
             probatio.Required(CONF_ACCESS, default=AccessMode.APPROVE): SelectSelector(
                 SelectSelectorConfig(
-                    options=[AccessMode.APPROVE, AccessMode.OPEN],
+                    options=list(AccessMode),
                     translation_key=CONF_ACCESS,
                 )
             ),
@@ -245,16 +247,19 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_integration_discovery(
         self, discovery_info: DiscoveryInfoType
     ) -> ConfigFlowResult:
-        """Begin the card of a device that waits to be let in."""
+        """Begin the card of a device that asks to be let in."""
         self._device_id = discovery_info[ATTR_DEVICE]
         await self.async_set_unique_id(self._device_id)
         # This is what keeps a device away that was ignored.
         self._abort_if_unique_id_configured()
         hub = async_get_hub(self.hass)
-        if hub is None or (session := hub.broker.waiting.get(self._device_id)) is None:
-            return self.async_abort(reason="device_gone")
-        name = plain(session.requested_info.name or "") or self._device_id
-        self.context["title_placeholders"] = {CONF_NAME: name}
+        if hub is not None and self._device_id in hub.cards.encrypted:
+            self.context["title_placeholders"] = {CONF_NAME: f"🔒 {self._device_id}"}
+            return await self.async_step_approve_encrypted()
+        if hub is not None and self._device_id in hub.broker.waiting:
+            info = hub.broker.waiting[self._device_id].requested_info
+            name = plain(info.name or "") or self._device_id
+            self.context["title_placeholders"] = {CONF_NAME: name}
         return await self.async_step_approve()
 
     async def async_step_approve(
@@ -265,31 +270,54 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
         if hub is None or (session := hub.broker.waiting.get(self._device_id)) is None:
             return self.async_abort(reason="device_gone")
         if user_input is not None:
-            name = user_input[CONF_NAME]
-            hub.approve(self._device_id, name, user_input.get(CONF_AREA))
-            return self.async_abort(
-                reason="device_approved",
-                description_placeholders={CONF_NAME: markdown(name)},
-            )
+            return self._approve(hub, user_input, "device_approved")
         info = session.requested_info
         area = ar.async_get(self.hass).async_get_area_by_name(info.area or "")
-        schema = probatio.Schema(
-            {
-                probatio.Required(CONF_NAME): TextSelector(),
-                probatio.Optional(CONF_AREA): AreaSelector(),
-            }
-        )
         suggested = {CONF_NAME: plain(info.name or "") or self._device_id}
         if area is not None:
             suggested[CONF_AREA] = area.id
         return self.async_show_form(
             step_id="approve",
-            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            data_schema=self.add_suggested_values_to_schema(_APPROVE_SCHEMA, suggested),
             description_placeholders={
                 ATTR_DEVICE: markdown(self._device_id),
                 "address": markdown(session.address),
                 "model": markdown(info.model or "?"),
             },
+        )
+
+    async def async_step_approve_encrypted(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the key of a device, besides name and area; it is in at its next try."""
+        hub = async_get_hub(self.hass)
+        if hub is None or (tried := hub.cards.encrypted.get(self._device_id)) is None:
+            return self.async_abort(reason="device_gone")
+        errors = check_key(user_input) if user_input is not None else {}
+        if user_input is not None and not errors:
+            return self._approve(hub, user_input, "device_expected")
+        return self.async_show_form(
+            step_id="approve_encrypted",
+            data_schema=self.add_suggested_values_to_schema(
+                _APPROVE_ENCRYPTED_SCHEMA,
+                user_input or {CONF_NAME: self._device_id},
+            ),
+            description_placeholders={
+                ATTR_DEVICE: markdown(self._device_id),
+                "address": markdown(tried.address),
+            },
+            errors=errors,
+        )
+
+    def _approve(
+        self, hub: Hub, user_input: dict[str, Any], reason: str
+    ) -> ConfigFlowResult:
+        name, key = user_input[CONF_NAME], user_input.get(CONF_KEY)
+        hub.approve(
+            self._device_id, name, user_input.get(CONF_AREA), key and key.strip()
+        )
+        return self.async_abort(
+            reason=reason, description_placeholders={CONF_NAME: markdown(name)}
         )
 
 
@@ -314,62 +342,3 @@ class TextMqOptionsFlow(OptionsFlow):
             ),
             errors=errors,
         )
-
-
-class DeviceSubentryFlow(ConfigSubentryFlow):
-    """Lets in a device by its ID, before it comes."""
-
-    async def async_step_user(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask for the ID, and what to call the device."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            device_id = user_input[CONF_DEVICE_ID]
-            known = {one.unique_id for one in self._get_entry().subentries.values()}
-            if not wire.is_device_id(device_id):
-                errors[CONF_DEVICE_ID] = "bad_device_id"
-            elif device_id in known:
-                errors[CONF_DEVICE_ID] = "device_known"
-            else:
-                await self._async_stop_ignoring(device_id)
-                return self.async_create_entry(
-                    title=plain(user_input.get(CONF_NAME, "")) or device_id,
-                    data={CONF_DEVICE_ID: device_id},
-                    unique_id=device_id,
-                )
-        schema = probatio.Schema(
-            {
-                probatio.Required(CONF_DEVICE_ID): TextSelector(),
-                probatio.Optional(CONF_NAME): TextSelector(),
-            }
-        )
-        return self.async_show_form(
-            step_id="user",
-            data_schema=self.add_suggested_values_to_schema(schema, user_input),
-            errors=errors,
-        )
-
-    async def async_step_reconfigure(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask what to call the device."""
-        subentry = self._get_reconfigure_subentry()
-        if user_input is not None:
-            name = plain(user_input[CONF_NAME]) or subentry.data[CONF_DEVICE_ID]
-            return self.async_update_and_abort(self._get_entry(), subentry, title=name)
-        schema = probatio.Schema(
-            {probatio.Required(CONF_NAME, default=subentry.title): TextSelector()}
-        )
-        return self.async_show_form(
-            step_id="reconfigure",
-            data_schema=schema,
-            description_placeholders={
-                ATTR_DEVICE: markdown(subentry.data[CONF_DEVICE_ID])
-            },
-        )
-
-    async def _async_stop_ignoring(self, device_id: str) -> None:
-        for entry in self.hass.config_entries.async_entries(DOMAIN):
-            if entry.source == SOURCE_IGNORE and entry.unique_id == device_id:
-                await self.hass.config_entries.async_remove(entry.entry_id)

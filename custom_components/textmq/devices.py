@@ -16,8 +16,8 @@ from homeassistant.helpers.device_registry import (
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 
-from . import issues
 from .broker import (
+    ALL_RIGHTS,
     CloseReason,
     Device,
     DeviceInfo as Introduction,
@@ -29,21 +29,28 @@ from .const import (
     ATTR_DEVICE,
     ATTR_REASON,
     BROKER,
+    CONF_KEY,
+    CONF_RIGHTS,
     DOMAIN,
     EVENT_CONNECTED,
     EVENT_DISCONNECTED,
     GRACE,
     LOGGER,
     NAME,
-    REFRESH,
     START_GRACE,
     SUBENTRY_DEVICE,
 )
 from .safe import logged, plain
+from .settings import DeviceSettings
+from .troubles import Trouble
 
 if TYPE_CHECKING:
     from .hub import Hub
 
+_FAULTS: Final = {
+    CONF_KEY: "a key that can't be read, so it is kept out until its key is entered anew",
+    CONF_RIGHTS: "rights that can't be read, so it may do nothing until they are set anew",
+}
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
@@ -172,18 +179,43 @@ class Devices(Observer):
 
     @callback
     def refresh(self) -> None:
-        """Write anew when the connected devices were last seen; who stays so long does not flap."""
-        settled = self._hub.broker.now() - REFRESH.total_seconds()
+        """Write anew when the connected devices were last seen."""
         for device in tuple(self._by_id.values()):
             if self._hub.state(device.id) is DeviceState.CONNECTED:
                 device.notify()
-                if device.connected_at is not None and device.connected_at <= settled:
-                    issues.async_settled(self._hass, device.id)
 
     @callback
     def admit_approved(self) -> None:
-        """Let in the devices that a person has approved."""
-        self._hub.broker.access.known.update(self._approved())
+        """Let in the devices that a person has approved, each with its key and its rights."""
+        approved = self._approved()
+        self._hub.broker.access.known.update(approved)
+        for device_id, subentry in approved.items():
+            self._apply(device_id, subentry)
+
+    def _apply(self, device_id: str, subentry: ConfigSubentry) -> None:
+        """Set key and rights of a device, where they have changed."""
+        settings = DeviceSettings.read(subentry.data)
+        broker, troubles = self._hub.broker, self._hub.troubles
+        if broker.access.keys.get(device_id) != settings.key:
+            broker.set_key(device_id, settings.key)
+            troubles.forget(device_id)
+        if broker.access.rights.get(device_id, ALL_RIGHTS) != settings.rights:
+            broker.set_rights(device_id, settings.rights)
+            troubles.forget(device_id)
+        for fault in settings.faults:
+            self._hub.complain(device_id, f"has {_FAULTS[fault]}")
+        if CONF_KEY in settings.faults:
+            troubles.tell(Trouble.DAMAGED_KEY, device_id)
+
+    @callback
+    def set_key(self, device_id: str, key: str) -> None:
+        """Give a device that is let in another key, in base64."""
+        subentry = self._approved()[device_id]
+        self._hass.config_entries.async_update_subentry(
+            self._entry, subentry, data={**subentry.data, CONF_KEY: key}
+        )
+        self._hub.troubles.forget(device_id)
+        self.follow_subentries()
 
     @callback
     def follow_subentries(self) -> None:
@@ -194,12 +226,14 @@ class Devices(Observer):
             if device.subentry_id is not None and device_id not in approved:
                 self.revoke(device_id)
         for device_id, subentry in approved.items():
+            self._apply(device_id, subentry)
             shown = self._by_id.get(device_id)
             if shown is None or shown.subentry_id != subentry.subentry_id:
                 self._leave(device_id)
                 self._enter(device_id, subentry.title, subentry.subentry_id)
                 self._hub.variables.move(device_id)
                 self._hub.broker.approve(device_id)
+                self._hub.cards.end_attempts(device_id)
             else:
                 self._registry.async_update_device(
                     shown.registry_id, name=subentry.title
@@ -239,7 +273,7 @@ class Devices(Observer):
     def revoke(self, device_id: str) -> None:
         """Forget a device that a person has removed: it has to ask again."""
         self._leave(device_id)
-        issues.async_settled(self._hass, device_id)
+        self._hub.troubles.forget(device_id)
         self._hub.broker.revoke(
             device_id, delete_variables=self._hub.settings.delete_variables
         )

@@ -10,10 +10,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
 from .broker import Variable
+from .const import CONF_KEY
 from .devices import device_id_of
 from .hub import Hub, TextMqConfigEntry
 
-TO_REDACT: Final = {"address", "key", "mac", CONF_HOST}
+TO_REDACT: Final = {"address", CONF_KEY, "mac", CONF_HOST}
 
 
 async def async_get_config_entry_diagnostics(
@@ -33,9 +34,11 @@ async def async_get_config_entry_diagnostics(
             "uptime": round(broker.uptime),
             "connections": len(broker.sessions),
             "waiting": list(broker.waiting),
+            "waiting_encrypted": list(hub.cards.encrypted),
             "messages": {"received": broker.messages_received, "sent": broker.sent},
             "closed": _named(broker.closes),
             "refused": _named(hub.refusals),
+            "key_failures": hub.troubles.key_failures,
             "devices": [_device(hub, device.id) for device in broker.devices],
             "variables": [_variable(one) for one in broker.variables],
         },
@@ -80,7 +83,10 @@ def _device(hub: Hub, device_id: str) -> dict[str, Any]:
             "info": asdict(device.info),
             "connected_at": device.connected_at,
             "last_seen": device.last_seen,
+            "encrypted": device.session is not None
+            and device.session.identity is not None,
             "messages_waiting": len(device.queue),
+            "violations": device.violations,
         }
     return described
 

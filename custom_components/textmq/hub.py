@@ -35,6 +35,7 @@ from .broker import (
 from .const import (
     ATTR_DEVICE,
     ATTR_TEXT,
+    CONF_KEY,
     DOMAIN,
     EVENT_MESSAGE,
     LOGGER,
@@ -49,6 +50,7 @@ from .platforms import Platforms
 from .rules import home_assistant_rules
 from .safe import logged, plain
 from .settings import Settings
+from .troubles import Troubles
 from .variables import VariableEntities
 from .writer import StateWriter
 
@@ -79,6 +81,7 @@ class Hub(Observer):
             call_soon=hass.loop.call_soon,
         )
         self.platforms = Platforms(hass, entry)
+        self.troubles = Troubles(self)
         self.devices = Devices(self)
         self.variables = VariableEntities(self)
         self.cards = Cards(hass, self.broker)
@@ -118,7 +121,10 @@ class Hub(Observer):
         broker = self.broker
         broker.home_assistant = self._message
         self._on_stop += [
-            *map(broker.observe, (self, self.devices, self.variables, self.cards)),
+            *map(
+                broker.observe,
+                (self, self.troubles, self.devices, self.variables, self.cards),
+            ),
             broker.watch("#", self.variables.published),
             async_track_time_interval(self.hass, self._every_second, _SECOND),
             async_track_time_interval(self.hass, self._every_minute, _MINUTE),
@@ -135,6 +141,7 @@ class Hub(Observer):
             self._on_stop.pop()()
         self.broker.home_assistant = None
         self.cards.withdraw_all()
+        self.troubles.stop()
         self._end_window()
         self.devices.stop()
         self.platforms.stop()
@@ -199,10 +206,7 @@ class Hub(Observer):
     @callback
     def _refresh(self, _now: datetime) -> None:
         self.devices.refresh()
-
-    @override
-    def device_flapping(self, device_id: str, address: str) -> None:
-        issues.async_flapping(self.hass, device_id, address)
+        self.troubles.refresh()
 
     @override
     def device_refused(self, device_id: str, address: str, reason: BadReason) -> None:
@@ -211,13 +215,22 @@ class Hub(Observer):
     # Who may come in
 
     @callback
-    def approve(self, device_id: str, name: str, area_id: str | None = None) -> None:
-        """Let a device in from now on, under a person's name for it, at once if it waits."""
+    def approve(
+        self,
+        device_id: str,
+        name: str,
+        area_id: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Let a device in from now on, under a person's name for it, at once if it waits; with a key only by that."""
         self.cards.forget(device_id)
+        data = {CONF_DEVICE_ID: device_id}
+        if key is not None:
+            data[CONF_KEY] = key
         self.hass.config_entries.async_add_subentry(
             self.entry,
             ConfigSubentry(
-                data=MappingProxyType({CONF_DEVICE_ID: device_id}),
+                data=MappingProxyType(data),
                 subentry_type=SUBENTRY_DEVICE,
                 title=plain(name) or device_id,
                 unique_id=device_id,

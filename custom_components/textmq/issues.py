@@ -8,15 +8,10 @@ from homeassistant.helpers import issue_registry as ir
 
 from .broker import AccessMode
 from .const import DOMAIN
-from .safe import markdown
 from .settings import Settings
 
 PORT_IN_USE: Final = "port_in_use"
 OPEN_ACCESS: Final = "open_access"
-FLAPPING: Final = "device_flapping"
-
-_MAX_FLAPPING: Final = 8
-"""Devices that are told of: more are an attack, or one broken network."""
 
 
 @callback
@@ -52,41 +47,11 @@ def async_check(hass: HomeAssistant, settings: Settings) -> None:
 
 
 @callback
-def async_flapping(hass: HomeAssistant, device_id: str, address: str) -> None:
-    """Tell that an ID connects over and over."""
-    told = [key for key in _issues(hass) if key.startswith(FLAPPING)]
-    if len(told) >= _MAX_FLAPPING:
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        f"{FLAPPING}_{device_id}",
-        is_fixable=False,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=FLAPPING,
-        translation_placeholders={
-            "device": markdown(device_id),
-            "address": markdown(address),
-        },
-    )
-
-
-@callback
-def async_settled(hass: HomeAssistant, device_id: str) -> None:
-    """Tell no more that an ID connects over and over."""
-    ir.async_delete_issue(hass, DOMAIN, f"{FLAPPING}_{device_id}")
-
-
-@callback
 def async_delete_all(hass: HomeAssistant) -> None:
     """Tell nothing any more: the broker is removed."""
-    for issue_id in _issues(hass):
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
-
-
-def _issues(hass: HomeAssistant) -> list[str]:
-    issues = ir.async_get(hass).issues
-    return [issue_id for domain, issue_id in issues if domain == DOMAIN]
+    for domain, issue_id in tuple(ir.async_get(hass).issues):
+        if domain == DOMAIN:
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 def is_local(host: str | None) -> bool:

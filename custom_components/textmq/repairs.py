@@ -1,13 +1,15 @@
-"""Repairs that need no more than a person's consent."""
+"""Repairs that a person can do on the spot."""
 
 from typing import Any, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow
 from homeassistant.components.repairs.models import RepairsFlowResult
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 
 from .broker import AccessMode
-from .const import CONF_ACCESS
+from .const import ATTR_DEVICE, CONF_ACCESS, CONF_KEY, DOMAIN
+from .device_flow import KEY_SCHEMA, check_key
 from .hub import async_get_hub
 
 
@@ -25,8 +27,41 @@ class OpenAccessFlow(ConfirmRepairFlow):
         return await super().async_step_confirm(user_input)
 
 
+class DeviceKeyFlow(RepairsFlow):
+    """Takes the key that a device has."""
+
+    def __init__(self, device_id: str) -> None:
+        """Ask for the key of a device."""
+        self._device_id = device_id
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Begin with the one question that there is."""
+        return await self.async_step_key()
+
+    async def async_step_key(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask for the key, and use it from now on."""
+        hub = async_get_hub(self.hass)
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        if hub is None or issue is None:
+            return self.async_abort(reason="settled")
+        errors = check_key(user_input) if user_input is not None else {}
+        if user_input is not None and not errors:
+            hub.devices.set_key(self._device_id, user_input[CONF_KEY].strip())
+            return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="key",
+            data_schema=KEY_SCHEMA,
+            description_placeholders=issue.translation_placeholders,
+            errors=errors,
+        )
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
 ) -> RepairsFlow:
-    """Return the flow for the one issue that can be repaired here."""
-    return OpenAccessFlow()
+    """Return the flow that repairs an issue."""
+    return DeviceKeyFlow(data[ATTR_DEVICE]) if data else OpenAccessFlow()

@@ -172,8 +172,12 @@ def _list_devices(call: ServiceCall) -> ServiceResponse:
     return {
         "devices": [_described(hub, one) for one in hub.devices],
         "waiting": [
-            {ATTR_DEVICE: device_id, "address": session.address}
-            for device_id, session in hub.broker.waiting.items()
+            {ATTR_DEVICE: device_id, "address": one.address, "encrypted": encrypted}
+            for encrypted, those in (
+                (False, hub.broker.waiting),
+                (True, hub.cards.encrypted),
+            )
+            for device_id, one in those.items()
         ],
     }
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+import probatio
+
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PORT
 
-from .broker import AccessMode, Limits, wire
+from .broker import ALL_RIGHTS, AccessMode, Limits, Rights, wire
 from .const import (
     ALL_INTERFACES,
     CONF_ACCESS,
@@ -16,11 +18,17 @@ from .const import (
     CONF_INCLUDE,
     CONF_KEEPALIVE,
     CONF_KEEPALIVE_TIMEOUT,
+    CONF_KEY,
     CONF_LIMITS,
+    CONF_MESSAGE,
+    CONF_READ,
+    CONF_RIGHTS,
     CONF_SAVE_INTERVAL,
+    CONF_WRITE,
     DEFAULT_SAVE_INTERVAL,
     EVERYTHING,
 )
+from .keys import read_key
 
 DEFAULT_LIMITS: Final = Limits()
 
@@ -78,6 +86,81 @@ class Settings:
         return any(
             wire.filter_matches(text, variable) for text in self.include
         ) and not any(wire.filter_matches(text, variable) for text in self.exclude)
+
+
+EVERY_RIGHT: Final[Mapping[str, Any]] = {
+    CONF_WRITE: [EVERYTHING],
+    CONF_READ: [EVERYTHING],
+    CONF_MESSAGE: True,
+}
+"""What a device may do, in the form in which it is stored, where nothing else is."""
+NO_RIGHT: Final[Mapping[str, Any]] = {
+    CONF_WRITE: [],
+    CONF_READ: [],
+    CONF_MESSAGE: False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSettings:
+    """What a person has set for a device. What can't be read allows nothing."""
+
+    key: bytes | None
+    """None where the device has none; empty, which fits nothing, where it can't be read."""
+    rights: Rights
+    faults: tuple[str, ...]
+    """Names of what can't be read."""
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read the data of a device's subentry."""
+        faults = []
+        key = None
+        if CONF_KEY in data:
+            try:
+                key = read_key(str(data[CONF_KEY]))
+            except ValueError:
+                key = b""
+                faults.append(CONF_KEY)
+        rights = stored_rights(data)
+        if rights is NO_RIGHT:
+            faults.append(CONF_RIGHTS)
+        return cls(key=key, rights=_rights(rights), faults=tuple(faults))
+
+
+def _filter(text: object) -> str:
+    if not isinstance(text, str) or not wire.is_filter(text):
+        raise probatio.Invalid("not a filter")
+    return text
+
+
+_RIGHTS: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_WRITE): [_filter],
+        probatio.Required(CONF_READ): [_filter],
+        probatio.Required(CONF_MESSAGE): bool,
+    }
+)
+
+
+def stored_rights(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the rights in the data of a device's subentry; NO_RIGHT where they can't be read."""
+    try:
+        rights: Mapping[str, Any] = _RIGHTS(data.get(CONF_RIGHTS, EVERY_RIGHT))
+    except probatio.Invalid:
+        return NO_RIGHT
+    return rights
+
+
+def _rights(rights: Mapping[str, Any]) -> Rights:
+    """Return stored rights as the broker takes them."""
+    read = rights[CONF_READ]
+    if EVERYTHING in read:
+        # To a person everything is that as well which the broker tells of itself.
+        read = [*ALL_RIGHTS.read, *(one for one in read if one not in ALL_RIGHTS.read)]
+    found = Rights(tuple(rights[CONF_WRITE]), tuple(read), rights[CONF_MESSAGE])
+    # The broker knows by identity whom it need not check.
+    return ALL_RIGHTS if found == ALL_RIGHTS else found
 
 
 def address(host: str) -> str | None:

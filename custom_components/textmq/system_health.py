@@ -24,7 +24,7 @@ async def _async_info(hass: HomeAssistant) -> dict[str, Any]:
         "port": hub.port,
         "access": str(hub.settings.access),
         "connections": len(broker.sessions),
-        "waiting": len(broker.waiting),
+        "waiting": len(broker.waiting) + len(hub.cards.encrypted),
         "variables": len(broker.variables),
         "messages_received": broker.messages_received,
         "refused": hub.refusals.total(),

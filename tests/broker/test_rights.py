@@ -34,6 +34,7 @@ class Told(Observer):
         self.violations: list[tuple[str, str]] = []
         self.flapping: list[str] = []
         self.refused: list[tuple[str, BadReason]] = []
+        self.misidentified: list[tuple[str, str]] = []
 
     @override
     def device_violated(self, device: Device, detail: str) -> None:
@@ -49,6 +50,11 @@ class Told(Observer):
     def device_refused(self, device_id: str, address: str, reason: BadReason) -> None:
         """Keep ID and reason."""
         self.refused.append((device_id, reason))
+
+    @override
+    def device_misidentified(self, identity: str, device_id: str, address: str) -> None:
+        """Keep both IDs."""
+        self.misidentified.append((identity, device_id))
 
 
 @pytest.fixture
@@ -367,6 +373,10 @@ def test_no_key_is_no_key() -> None:
     access.keys["a"] = KEY
     with pytest.raises(Refusal):
         access.judge("a", Identity("a", KEY[:31]), 0)
+    access.keys["b"] = b""
+    for identity in (Identity("b", b""), Identity("b", KEY), None):
+        with pytest.raises(Refusal):
+            access.judge("b", identity, 0)
 
 
 def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,6 +426,28 @@ def test_a_stranger_waits_under_one_id(broker: Broker) -> None:
     assert peer.session.device is None
     broker.approve("new2")
     assert peer.session.device_id == "new2"
+
+
+def test_who_waits_in_plain_text_gets_no_key(broker: Broker, told: Told) -> None:
+    """A device that gets its key while somebody waits under its ID in plain text is not that one."""
+    peer, other = Peer(broker, "new"), Peer(broker, "other")
+    broker.set_key("new", KEY)
+    broker.approve("new")
+    broker.permit(60)
+    refused, close = peer.take()
+    assert refused.startswith("COMMAND=BAD | REASON=key-required | DETAIL=")
+    assert close == "COMMAND=CLOSE | REASON=denied"
+    assert other.take()[0].startswith(OK)
+    broker.set_key("other", None)
+
+
+def test_another_ones_id_is_told(broker: Broker, told: Told) -> None:
+    """A device that came by its own key and says to be another one is told of, by both IDs."""
+    broker.set_key("limited", KEY)
+    Peer(broker, "free", Identity("limited", KEY))
+    Peer(broker, "limited", Identity("limited", OTHER_KEY))
+    assert told.misidentified == [("limited", "free")]
+    assert told.refused == [("free", BadReason.DENIED), ("limited", BadReason.DENIED)]
 
 
 @pytest.mark.parametrize("last", ["new2", "limited"])

@@ -2,117 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-import socket
 import sys
 from typing import Any
 
 import pytest
 
-from scripts.demo import FLOWS, add_integration, submit
-from scripts.home_assistant import HomeAssistant
-from tests.broker.client import Address
 from tests.broker.process import wait_for
 
 from .conftest import MANY, StartNode
+from .house import House, running_house
 from .node import Node
-
-
-def free_port() -> int:
-    """Return a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class House:
-    """A Home Assistant with TextMQ, and what the tests do with it."""
-
-    def __init__(self, folder: Path) -> None:
-        """Start it for the first time, and add TextMQ."""
-        self.home_assistant = HomeAssistant(folder, free_port())
-        self.address: Address = ("127.0.0.1", free_port())
-        self.start()
-        add_integration(self.home_assistant, self.address[1])
-
-    def start(self) -> None:
-        """Start Home Assistant."""
-        self.home_assistant.start()
-        self.home_assistant.wait_until_running()
-
-    def stop(self) -> None:
-        """Stop it in good order."""
-        assert self.home_assistant.stop() == 0
-
-    def approve(self, device: str) -> None:
-        """Press Add on the card of a device, when it is there."""
-
-        def found() -> bool:
-            for flow in self.home_assistant.command("config_entries/flow/progress"):
-                if flow["context"].get("unique_id") == device:
-                    form = self.home_assistant.get(f"{FLOWS}/{flow['flow_id']}")
-                    submit(self.home_assistant, form)
-                    return True
-            return False
-
-        wait_for(found, f"the card of {device}")
-
-    def entities(self) -> dict[str, str]:
-        """Return the entities of variables: their IDs by the variable's name."""
-        return {
-            entry["unique_id"].removeprefix("variable/"): entry["entity_id"]
-            for entry in self.home_assistant.command("config/entity_registry/list")
-            if entry["platform"] == "textmq"
-            and entry["unique_id"].startswith("variable/")
-        }
-
-    def entity_of(self, variable: str, domain: str) -> str:
-        """Return the entity of a variable in a domain, when it is there."""
-
-        def found() -> str:
-            entity_id = self.entities().get(variable, "")
-            return entity_id if entity_id.startswith(f"{domain}.") else ""
-
-        return wait_for(found, f"a {domain} of {variable}")
-
-    def state(self, entity_id: str) -> dict[str, Any]:
-        """Return state and attributes of an entity."""
-        for state in self.home_assistant.get("/api/states"):
-            if state["entity_id"] == entity_id:
-                found: dict[str, Any] = state
-                return found
-        return {"state": None, "attributes": {}}
-
-    def wait_state(self, entity_id: str, state: str) -> None:
-        """Wait until an entity has a state."""
-        wait_for(
-            lambda: self.state(entity_id)["state"] == state,
-            f"{entity_id} to be {state}",
-        )
-
-    def do(self, action: str, **data: Any) -> None:
-        """Perform an action, such as switch.turn_on."""
-        domain, name = action.split(".")
-        self.home_assistant.post(f"/api/services/{domain}/{name}", data)
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A house; at the end its log names no fault of ours."""
-    house = House(tmp_path_factory.mktemp("house"))
-    yield house
-    house.stop()
-    faults = [
-        line
-        for line in house.home_assistant.log.read_text().splitlines()
-        if "textmq" in line
-        and (
-            " ERROR " in line or " WARNING " in line or "inside the event loop" in line
-        )
-        and "has not been tested by Home Assistant" not in line
-    ]
-    assert not faults
+    """A house of this module."""
+    with running_house(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 @pytest.fixture
@@ -361,21 +267,10 @@ def test_sleeper_keeps_its_values(
 
 def test_node_without_a_place(house: House, node: Node, name: str) -> None:
     """A device that a person removes is out at once, and has to ask again."""
-    (entry,) = [
-        entry
-        for entry in house.home_assistant.get(
-            "/api/config/config_entries/entry?domain=textmq"
-        )
-        if entry["source"] != "ignore"
-    ]
-    subentries = house.home_assistant.command(
-        "config_entries/subentries/list", entry_id=entry["entry_id"]
-    )
-    (mine,) = [one for one in subentries if one["unique_id"] == name]
     house.home_assistant.command(
         "config_entries/subentries/delete",
-        entry_id=entry["entry_id"],
-        subentry_id=mine["subentry_id"],
+        entry_id=house.entry_id,
+        subentry_id=house.subentry_id(name),
     )
     node.wait_for_log("ON_DISCONNECT revoked")
     node.wait_for_log("Waiting to be let in")

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+import ssl
 from types import TracebackType
 from typing import Self
 
@@ -56,9 +57,9 @@ class Client:
         self.deliveries: deque[Message] = deque()
 
     @classmethod
-    async def connect(cls, port: int) -> Self:
-        """Connect to the broker."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def connect(cls, port: int, tls: ssl.SSLContext | None = None) -> Self:
+        """Connect to the broker. Raises OSError where it, or TLS, fails."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls))
 
     async def __aenter__(self) -> Self:
         """Return self; leaving the block closes the connection."""

@@ -1,5 +1,6 @@
 """The broker inside a Home Assistant core, and clients of it."""
 
+from base64 import b64decode
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 import json
@@ -11,7 +12,7 @@ from typing import Any, Final
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.textmq import config_flow
+from custom_components.textmq import config_flow, device_flow
 from custom_components.textmq.const import BROKER, DOMAIN
 from custom_components.textmq.hub import Hub
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
@@ -19,6 +20,7 @@ from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowManager, section
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
+from tests.broker.encryption import client_context
 
 from .client import Client
 
@@ -33,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
 ENGLISH: Final[dict[str, Any]] = json.loads(
     (Path(config_flow.__file__).parent / "translations" / "en.json").read_text()
 )
+
+FLOWS: Final = {config_flow.__name__, device_flow.__name__}
 
 type Connect = Callable[..., Awaitable[Client]]
 
@@ -68,7 +72,7 @@ def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
             "ConfigSubentryFlowManager": ("config_subentries", "device"),
             "ConfigEntriesFlowManager": ("config",),
         }.get(type(self).__name__)
-        if kind is not None and flow.__module__ == config_flow.__name__:
+        if kind is not None and flow.__module__ in FLOWS:
             texts = ENGLISH
             for key in kind:
                 texts = texts[key]
@@ -83,11 +87,15 @@ def check_result(texts: dict[str, Any], result: dict[str, Any]) -> None:
     given = set(result.get("description_placeholders") or {})
     if result["type"] == "abort" and result.get("translation_domain") is None:
         assert set(re.findall(r"{(\w+)}", texts["abort"][result["reason"]])) <= given
-    if result["type"] != "form":
+    if result["type"] not in ("form", "menu"):
         return
     step = texts["step"][result["step_id"]]
     assert step["title"]
     assert set(re.findall(r"{(\w+)}", step.get("description", ""))) <= given
+    if result["type"] == "menu":
+        for texts_of in (step["menu_options"], step["menu_option_descriptions"]):
+            assert set(result["menu_options"]) <= texts_of.keys()
+        return
     for error in (result["errors"] or {}).values():
         assert texts["error"][error]
     check_fields(step, result["data_schema"])
@@ -101,7 +109,8 @@ def check_fields(texts: dict[str, Any], schema: Any) -> None:
         for key in tuple(fields)
         if isinstance(fields[key], section)
     }
-    assert fields.keys() == texts["data"].keys() == texts["data_description"].keys()
+    for key in ("data", "data_description"):
+        assert fields.keys() == texts.get(key, {}).keys()
     for key, inner in sections.items():
         assert texts["sections"][key]["name"]
         check_fields(texts["sections"][key], inner.schema)
@@ -116,10 +125,12 @@ def port(socket_enabled: None) -> int:
         return free
 
 
-def device_subentry(device_id: str, name: str | None = None) -> ConfigSubentryData:
+def device_subentry(
+    device_id: str, name: str | None = None, **data: Any
+) -> ConfigSubentryData:
     """Return the subentry of a device that is let in."""
     return ConfigSubentryData(
-        data={"device_id": device_id},
+        data={"device_id": device_id, **data},
         subentry_type="device",
         title=name or device_id,
         unique_id=device_id,
@@ -223,11 +234,18 @@ async def hub(hass: HomeAssistant, entry: MockConfigEntry) -> Hub:
 
 @pytest.fixture
 async def connect(port: int) -> AsyncGenerator[Connect]:
-    """Return a function that connects a client, under an ID if one is given."""
+    """Return a function that connects a client, under an ID if one is given, by a key if there is one."""
     clients: list[Client] = []
 
-    async def connect(device_id: str | None = None, **params: object) -> Client:
-        client = await Client.connect(port)
+    async def connect(
+        device_id: str | None = None,
+        *,
+        identity: str | None = None,
+        key: str | None = None,
+        **params: object,
+    ) -> Client:
+        tls = key and client_context(identity or device_id or "", b64decode(key))
+        client = await Client.connect(port, tls or None)
         clients.append(client)
         if device_id is not None:
             await client.ok("ID", ID=device_id, **params)

@@ -39,6 +39,15 @@ def proposed(form: Any, **data: Any) -> Any:
     return form["data_schema"](data)
 
 
+def suggested(form: Any) -> dict[str, Any]:
+    """Return what a form suggests to fill in."""
+    return {
+        key.schema: key.description["suggested_value"]
+        for key in form["data_schema"].schema
+        if key.description
+    }
+
+
 async def test_add_broker(hass: HomeAssistant, port: int) -> None:
     """The form proposes the usual, and ends in a broker that listens."""
     form = await start(hass)
@@ -135,11 +144,7 @@ async def test_reconfigure(
     client = await connect("garden")
     form = await entry.start_reconfigure_flow(hass)
     assert form["step_id"] == "reconfigure"
-    suggested = {
-        key.schema: key.description["suggested_value"]
-        for key in form["data_schema"].schema
-    }
-    assert suggested == dict(entry.data)
+    assert suggested(form) == dict(entry.data)
     result = await hass.config_entries.flow.async_configure(
         form["flow_id"], {"port": port, "host": "0.0.0.0", "access": "open"}
     )
@@ -259,7 +264,11 @@ async def test_options(
 
 
 async def add_device(
-    hass: HomeAssistant, entry: MockConfigEntry, **data: Any
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    *,
+    encrypted: bool = False,
+    **data: Any,
 ) -> SubentryFlowResult:
     """Fill in the form that adds a device by hand."""
     flow = await hass.config_entries.subentries.async_init(
@@ -267,7 +276,10 @@ async def add_device(
     )
     assert flow["type"] is FlowResultType.FORM
     assert flow["step_id"] == "user"
-    return await hass.config_entries.subentries.async_configure(flow["flow_id"], data)
+    assert proposed(flow, device_id="x") == {"device_id": "x", "encrypted": True}
+    return await hass.config_entries.subentries.async_configure(
+        flow["flow_id"], {**data, "encrypted": encrypted}
+    )
 
 
 async def test_add_device(
@@ -303,7 +315,7 @@ async def test_add_impossible_device(
     form = await add_device(hass, entry, device_id=device_id)
     assert form["errors"] == {"device_id": error}
     result = await hass.config_entries.subentries.async_configure(
-        form["flow_id"], {"device_id": "kitchen"}
+        form["flow_id"], {"device_id": "kitchen", "encrypted": False}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "kitchen"
@@ -320,24 +332,45 @@ async def test_add_ignored_device(
     assert hass.config_entries.async_entries(DOMAIN) == [entry]
 
 
+async def change_device(
+    hass: HomeAssistant, entry: MockConfigEntry, device_id: str, step: str
+) -> SubentryFlowResult:
+    """Choose something in the menu that changes a device."""
+    (subentry,) = [
+        one for one in entry.subentries.values() if one.unique_id == device_id
+    ]
+    menu = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["description_placeholders"] == {"device": device_id}
+    return await hass.config_entries.subentries.async_configure(
+        menu["flow_id"], {"next_step_id": step}
+    )
+
+
 async def test_rename_device(
     hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A new name reaches the device, which stays connected."""
     client = await connect("garden")
-    subentry_id = next(iter(entry.subentries))
-    form = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
-    assert form["step_id"] == "reconfigure"
-    assert proposed(form) == {"name": "Garden"}
+    form = await change_device(hass, entry, "garden", "settings")
+    assert form["step_id"] == "settings"
+    assert suggested(form) == {
+        "name": "Garden",
+        "write": ["#"],
+        "read": ["#"],
+        "message": True,
+    }
     result = await hass.config_entries.subentries.async_configure(
-        form["flow_id"], {"name": "Front garden"}
+        form["flow_id"], suggested(form) | {"name": "Front garden"}
     )
     assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "reconfigure_successful"
+    assert result["reason"] == "device_changed"
     await hass.async_block_till_done()
     device = device_of(hass, "garden")
     assert device.name == "Front garden"
     assert (await client.do("HELLO?")).command == "HELLO!"
+    (subentry,) = entry.subentries.values()
+    assert subentry.data == {"device_id": "garden"}
 
 
 async def ignore(hass: HomeAssistant, device_id: str) -> None:
@@ -373,11 +406,7 @@ async def test_approve(
         "address": "127\\.0\\.0\\.1",
         "model": "ESP32\\-C3",
     }
-    suggested = {
-        key.schema: key.description["suggested_value"]
-        for key in form["data_schema"].schema
-    }
-    assert suggested == {"name": "Cooker", "area": area.id}
+    assert suggested(form) == {"name": "Cooker", "area": area.id}
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert flow["context"]["title_placeholders"] == {"name": "Cooker"}
     result = await hass.config_entries.flow.async_configure(

@@ -306,7 +306,9 @@ async def test_list_devices(
         "address": "",
         "last_seen": None,
     }
-    assert found["waiting"] == [{"device": "kitchen", "address": "127.0.0.1"}]
+    assert found["waiting"] == [
+        {"device": "kitchen", "address": "127.0.0.1", "encrypted": False}
+    ]
 
 
 @pytest.mark.parametrize("by", ["device", "device_id"])

@@ -1,8 +1,10 @@
 """Diagnostics, system health, the logbook, repairs, the announcement by mDNS."""
 
+from base64 import b64decode
 from datetime import timedelta
 from http import HTTPStatus
 import json
+import time
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -31,6 +33,8 @@ from homeassistant.util import dt as dt_util
 from .client import until
 from .conftest import Connect, device_of
 
+KEY = "dGhpcnR5LXR3byBieXRlcywgYW55IHdpbGwgZG8gISE="
+
 
 async def test_diagnostics(
     hass: HomeAssistant,
@@ -43,9 +47,10 @@ async def test_diagnostics(
     assert await async_setup_component(hass, "diagnostics", {})
     subentry = next(iter(entry.subentries.values()))
     hass.config_entries.async_update_subentry(
-        entry, subentry, data={**subentry.data, "key": "very secret"}
+        entry, subentry, data={**subentry.data, "key": KEY}
     )
-    client = await connect("garden", MAC="aa:bb:cc:dd:ee:ff", MODEL="ESP32")
+    await hass.async_block_till_done()
+    client = await connect("garden", key=KEY, MAC="aa:bb:cc:dd:ee:ff", MODEL="ESP32")
     await client.ok("DEF", VARIABLE="garden/soil", TYPE="sensor", NAME="Soil")
     await client.ok("PUB", VARIABLE="garden/soil", VALUE="private")
     hub.publish("hall/light", "private")
@@ -54,7 +59,7 @@ async def test_diagnostics(
     await until(lambda: hub.broker.received or True)
     found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     text = json.dumps(found)
-    for secret in ("very secret", "127.0.0.1", "aa:bb", "private"):
+    for secret in (KEY, b64decode(KEY).decode(), "127.0.0.1", "aa:bb", "private"):
         assert secret not in text
     assert found["entry"]["data"] == {
         "host": "**REDACTED**",
@@ -66,6 +71,7 @@ async def test_diagnostics(
     (device,) = found["devices"]
     assert (device["device_id"], device["state"]) == ("garden", "connected")
     assert device["info"]["model"] == "ESP32"
+    assert (device["encrypted"], device["violations"]) == (True, 0)
     soil, light = found["variables"]
     assert soil["definition"] == {"TYPE": "sensor", "NAME": "Soil"}
     assert (soil["name"], soil["length"]) == ("garden/soil", 7)
@@ -201,12 +207,33 @@ async def test_open_access(
     assert issue_registry.async_get_issue(DOMAIN, "open_access") is None
 
 
+@pytest.mark.parametrize("access", ["open"])
+async def test_issues_go_with_the_broker(
+    hass: HomeAssistant, entry: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """Nothing is told of a broker that is removed."""
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "host": "all"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert issue_registry.async_get_issue(DOMAIN, "open_access")
+    ir.async_create_issue(
+        hass,
+        "other",
+        "stays",
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key="stays",
+    )
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert [domain for domain, _ in issue_registry.issues] == ["other"]
+
+
 async def test_flapping_device(
     hass: HomeAssistant,
     hub: Hub,
     entry: MockConfigEntry,
     connect: Connect,
     issue_registry: ir.IssueRegistry,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An ID that connects over and over is told, until it stays."""
     object.__setattr__(hub.broker.limits, "connects", 3)
@@ -223,15 +250,16 @@ async def test_flapping_device(
     async_fire_time_changed(hass, dt_util.utcnow() + REFRESH)
     await hass.async_block_till_done()
     assert len(issue_registry.issues) == 1
-    shown = hub.devices.get("garden")
-    shown.connected_at = (shown.connected_at or 0) - REFRESH.total_seconds()
+    monkeypatch.setattr(
+        hub.broker, "clock", lambda: time.monotonic() + REFRESH.total_seconds()
+    )
     async_fire_time_changed(hass, dt_util.utcnow() + 2 * REFRESH)
     await hass.async_block_till_done()
     assert not issue_registry.issues
     for number in range(20):
-        hub.device_flapping(f"device{number}", "127.0.0.1")
+        hub.troubles.device_flapping(f"device{number}", "127.0.0.1")
     assert len(issue_registry.issues) == 8
-    hub.device_flapping("garden", "127.0.0.1")
+    hub.troubles.device_flapping("garden", "127.0.0.1")
     await hass.config_entries.async_remove(entry.entry_id)
     assert not issue_registry.issues
 

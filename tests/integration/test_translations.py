@@ -12,6 +12,7 @@ import yaml
 
 from custom_components.textmq import const, errors, issues
 from custom_components.textmq.hub import Hub
+from custom_components.textmq.troubles import ENDED_BY_KEY, Trouble
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
@@ -68,7 +69,7 @@ def test_exceptions_and_issues() -> None:
         for name in ("_MISTAKES", "_FAILURES")
         for value in getattr(errors, name).values()
     }
-    issue_keys = {issues.PORT_IN_USE, issues.OPEN_ACCESS, issues.FLAPPING}
+    issue_keys = {issues.PORT_IN_USE, issues.OPEN_ACCESS, *Trouble}
     keys = constants("translation_key") - set(ENGLISH["selector"])
     assert keys | refusals | {"refused"} == set(ENGLISH["exceptions"])
     assert issue_keys == set(ENGLISH["issues"])
@@ -76,7 +77,11 @@ def test_exceptions_and_issues() -> None:
 
 def test_aborts() -> None:
     """Every reason for which a flow ends has a text."""
-    assert constants("reason") <= set(ENGLISH["config"]["abort"])
+    known = set(ENGLISH["config"]["abort"])
+    known |= set(ENGLISH["config_subentries"]["device"]["abort"])
+    for trouble in ENDED_BY_KEY:
+        known |= set(ENGLISH["issues"][trouble]["fix_flow"]["abort"])
+    assert constants("reason") <= known
 
 
 async def test_entities(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:

@@ -61,7 +61,10 @@ class Access:
         known: Iterable[str] = (),
         keys: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Start with the known device IDs and the keys (32 bytes each) by device ID."""
+        """Start with the known device IDs and the keys (32 bytes each) by device ID.
+
+        An empty key fits nothing: its device is kept out until it has another one.
+        """
         self.mode = mode
         self.known = set(known)
         self.refused: set[str] = set()
@@ -87,13 +90,16 @@ class Access:
         if identity is not None:
             key = self.keys.get(identity.device_id, b"")
             same = hmac.compare_digest(identity.key, key)
-            if not same or identity.device_id != device_id:
+            if not key or not same or identity.device_id != device_id:
                 raise Refusal(BadReason.DENIED, "ID must be the identity of the key")
             return Verdict.LET_IN
         if device_id in self.keys or self.mode is AccessMode.KEY:
-            raise Refusal(
-                BadReason.KEY_REQUIRED, "connect by TLS with this device's key"
-            )
+            raise key_required()
         if self.mode is AccessMode.OPEN or device_id in self.known:
             return Verdict.LET_IN
         return Verdict.ADMIT if now < self.permit_until else Verdict.ASK
+
+
+def key_required() -> Refusal:
+    """Return the refusal of a device that comes in plain text and must not."""
+    return Refusal(BadReason.KEY_REQUIRED, "connect by TLS with this device's key")

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from . import wire
-from .access import ALL_RIGHTS, Access, Rights, Verdict
+from .access import ALL_RIGHTS, Access, Rights, Verdict, key_required
 from .definitions import Definition, Rules
 from .devices import Device, DeviceInfo, Devices, Queued, Will
 from .limits import Limits
@@ -72,6 +72,9 @@ class Observer:
 
     def device_key_failed(self, device_id: str, address: str) -> None:
         """A device tried TLS with a key that is not its, or without being known to have one."""
+
+    def device_misidentified(self, identity: str, device_id: str, address: str) -> None:
+        """A device that came by its own key (identity) said that it is another one."""
 
     def device_violated(self, device: Device, detail: str) -> None:
         """A device tried what its rights do not allow."""
@@ -526,6 +529,14 @@ class Broker:
             self._notify(
                 Observer.device_refused, device_id, session.address, refusal.reason
             )
+            identity = session.identity
+            if identity is not None and identity.device_id != device_id:
+                self._notify(
+                    Observer.device_misidentified,
+                    identity.device_id,
+                    device_id,
+                    session.address,
+                )
             raise
         except Exception as err:
             _LOGGER.exception("Access could not be judged, so it is refused")
@@ -577,11 +588,16 @@ class Broker:
             device.session.rights = rights
 
     def set_key(self, device_id: str, key: bytes | None) -> None:
-        """Change a device's key (32 bytes), or take it away; who came by the old one is closed."""
+        """Change a device's key (32 bytes), or take it away.
+
+        Who came by the old one is closed; who waits in plain text is refused where there is a new one.
+        """
         if key is None:
             self.access.keys.pop(device_id, None)
         else:
             self.access.keys[device_id] = key
+            if session := self.waiting.get(device_id):
+                session.refused(key_required())
         self._close_device(device_id, CloseReason.DISCONNECTED)
         self.outbox.schedule()
 

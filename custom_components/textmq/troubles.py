@@ -1,0 +1,138 @@
+"""Repair issues of single devices: told once each, until they are settled."""
+
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, override
+
+from homeassistant.core import callback
+from homeassistant.helpers import issue_registry as ir
+
+from .broker import BadReason, Device, DeviceState, Observer
+from .const import ATTR_DEVICE, DOMAIN, REFRESH
+from .safe import markdown
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+
+class Trouble(StrEnum):
+    """What a person has to put right."""
+
+    FLAPPING = "device_flapping"
+    WRONG_KEY = "device_wrong_key"
+    NO_KEY = "device_without_key"
+    DAMAGED_KEY = "device_damaged_key"
+    PLAIN_TEXT = "device_plain_text"
+    OTHER_ID = "device_other_id"
+    FORBIDDEN = "device_forbidden"
+
+
+ENDED_BY_KEY: Final = (Trouble.WRONG_KEY, Trouble.NO_KEY, Trouble.DAMAGED_KEY)
+"""Put right by entering the device's key."""
+
+VIOLATIONS: Final = 10
+"""What a device may try in vain before it is told of: once is no habit."""
+
+_MOST: Final = 8
+"""Devices that are told of for each trouble: more are an attack, or one broken network."""
+
+
+class Troubles(Observer):
+    """The devices that are told of."""
+
+    def __init__(self, hub: Hub) -> None:
+        """Tell of the devices of a hub."""
+        self._hub = hub
+        self._told: dict[tuple[Trouble, str], float] = {}
+        """When each was last so, by the broker's monotonic clock."""
+        self._violations: Counter[str] = Counter()
+        self.key_failures = 0
+        """How many times a device tried with a key that fits nothing here."""
+
+    @callback
+    def tell(self, trouble: Trouble, device_id: str, **placeholders: str) -> None:
+        """Tell of a device, once until it is settled; the placeholders may be any text."""
+        key = (trouble, device_id)
+        if key not in self._told:
+            if sum(other is trouble for other, _ in self._told) >= _MOST:
+                return
+            fixable = trouble in ENDED_BY_KEY
+            placeholders[ATTR_DEVICE] = device_id
+            ir.async_create_issue(
+                self._hub.hass,
+                DOMAIN,
+                f"{trouble}_{device_id}",
+                data={ATTR_DEVICE: device_id} if fixable else None,
+                is_fixable=fixable,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=trouble,
+                translation_placeholders={
+                    name: markdown(text) for name, text in placeholders.items()
+                },
+            )
+        self._told[key] = self._hub.broker.clock()
+
+    @callback
+    def forget(self, device_id: str, *but: Trouble) -> None:
+        """Tell no more of a device, but for some troubles."""
+        self._violations.pop(device_id, None)
+        for trouble, other in tuple(self._told):
+            if other == device_id and trouble not in but:
+                self._settle(trouble, device_id)
+
+    @callback
+    def refresh(self) -> None:
+        """Tell no more of the devices that are in and have made no trouble for a while."""
+        quiet = self._hub.broker.clock() - REFRESH.total_seconds()
+        for (trouble, device_id), last in tuple(self._told.items()):
+            connected = self._hub.state(device_id) is DeviceState.CONNECTED
+            if last <= quiet and connected:
+                self._settle(trouble, device_id)
+
+    @callback
+    def stop(self) -> None:
+        """Tell of nobody any more: what goes on is told anew after the next start."""
+        for trouble, device_id in tuple(self._told):
+            self._settle(trouble, device_id)
+
+    def _settle(self, trouble: Trouble, device_id: str) -> None:
+        del self._told[trouble, device_id]
+        if trouble is Trouble.FORBIDDEN:
+            del self._violations[device_id]
+        ir.async_delete_issue(self._hub.hass, DOMAIN, f"{trouble}_{device_id}")
+
+    # What the broker tells
+
+    @override
+    def device_flapping(self, device_id: str, address: str) -> None:
+        self.tell(Trouble.FLAPPING, device_id, address=address)
+
+    @override
+    def device_refused(self, device_id: str, address: str, reason: BadReason) -> None:
+        known = device_id in self._hub.broker.access.known
+        if reason is BadReason.KEY_REQUIRED and known:
+            self.tell(Trouble.PLAIN_TEXT, device_id, address=address)
+
+    @override
+    def device_key_failed(self, device_id: str, address: str) -> None:
+        self.key_failures += 1
+        access = self._hub.broker.access
+        if access.keys.get(device_id):
+            self.tell(Trouble.WRONG_KEY, device_id, address=address)
+        elif device_id in access.known and device_id not in access.keys:
+            self.tell(Trouble.NO_KEY, device_id, address=address)
+
+    @override
+    def device_misidentified(self, identity: str, device_id: str, address: str) -> None:
+        if identity in self._hub.broker.access.known:
+            self.tell(Trouble.OTHER_ID, identity, address=address, other=device_id)
+
+    @override
+    def device_violated(self, device: Device, detail: str) -> None:
+        self._violations[device.id] += 1
+        if self._violations[device.id] >= VIOLATIONS:
+            self.tell(Trouble.FORBIDDEN, device.id, detail=detail)
+
+    @override
+    def device_connected(self, device: Device) -> None:
+        self.forget(device.id, Trouble.FLAPPING)
