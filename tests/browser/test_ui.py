@@ -3,9 +3,15 @@
 The tests follow each other, as a person's first hour would.
 """
 
+import base64
+import re
+
 from playwright.sync_api import Locator, Page, expect
+import pytest
 
 from scripts.home_assistant import HomeAssistant
+from tests.broker.client import Client
+from tests.broker.encryption import EncryptedClient, client_context, key_of
 
 from .conftest import Connect, Screenshot, wait_for
 
@@ -143,6 +149,69 @@ def test_push_button(
     expect(diagnostic).to_contain_text("On")
     late.ok("ID", ID="attic")
     screenshot("push_button")
+
+
+def test_add_encrypted_device(
+    home_assistant: HomeAssistant,
+    page: Page,
+    broker_port: int,
+    screenshot: Screenshot,
+) -> None:
+    """A device that is added by hand gets in with the key that the page shows, and by it alone."""
+    page.goto(home_assistant.url + INTEGRATION)
+    page.get_by_role("button", name="Add device").first.click()
+    form = dialog(page)
+    form.get_by_role("textbox", name="Device ID").fill("lock")
+    form.get_by_role("textbox", name="Name").fill("Front door")
+    submit(page)
+    expect(form).to_contain_text("encryption:")
+    expect(form.locator("ha-qr-code")).to_be_visible()
+    screenshot("key")
+    shown = re.search(r"key: (\S{44})", form.locator("pre").inner_text())
+    assert shown
+    submit(page)
+    finish(page)
+
+    address = ("127.0.0.1", broker_port)
+    key = base64.b64decode(shown[1])
+    with EncryptedClient(address, client_context("lock", key)) as client:
+        client.ok("ID", ID="lock")
+        client.ok("PUB", VARIABLE="lock/door", VALUE="shut")
+        open_device(home_assistant, page, "Front door")
+        expect(
+            page.locator("ha-device-entities-card").filter(has_text="Sensors")
+        ).to_contain_text("shut")
+    with Client(address) as client:
+        client.bad("key-required", "ID", ID="lock")
+    screenshot("encrypted_device")
+
+
+def test_card_of_encrypted_device(
+    home_assistant: HomeAssistant,
+    page: Page,
+    broker_port: int,
+    screenshot: Screenshot,
+) -> None:
+    """A device with a key that is not known here becomes a card; once its key is entered it gets in."""
+    address = ("127.0.0.1", broker_port)
+    context = client_context("safe")
+    with pytest.raises(OSError):
+        EncryptedClient(address, context)
+    page.goto(home_assistant.url + DASHBOARD)
+    card = page.locator("ha-config-flow-card").filter(has_text="safe")
+    expect(card).to_contain_text("🔒")
+    card.locator("ha-button").filter(has_text="Add").click()
+    form = dialog(page)
+    key = form.locator("input[type=password]")
+    key.fill("secret")
+    submit(page)
+    expect(form).to_contain_text("base64")
+    key.fill(base64.b64encode(key_of("safe")).decode())
+    screenshot("enter_key")
+    submit(page)
+    expect(form).to_contain_text("safe")
+    with EncryptedClient(address, context) as client:
+        client.ok("ID", ID="safe")
 
 
 def fill_publish(page: Page, variable: str, value: str) -> None:
