@@ -50,7 +50,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bo
 
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    hub.async_run()
+    await hub.async_run()
     if "zeroconf" in hass.config.components and not issues.is_local(hub.settings.host):
         # Not before it is known that its package is installed.
         from .announce import async_announce  # noqa: PLC0415

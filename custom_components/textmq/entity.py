@@ -15,7 +15,7 @@ from .devices import HubDevice
 from .hub import Hub
 from .safe import logged, plain
 from .values import Unfit
-from .variables import unique_id
+from .variables import tell_error, unique_id
 
 _REFUSED: Final = (ArithmeticError, TypeError, ValueError)
 """What Home Assistant raises for a state that it does not take."""
@@ -40,6 +40,14 @@ class TextMqEntity(Entity):
             f"device/{device.id}/{key}" if device.id else f"{BROKER}/{key}"
         )
 
+    @callback
+    def show(self) -> None:
+        """Write the state; an error ends here, so that whoever called and the other entities go on."""
+        try:
+            self.async_write_ha_state()
+        except Exception as err:  # noqa: BLE001
+            tell_error(self.hub, self.device.id, self.entity_id, err)
+
 
 class FollowingEntity(TextMqEntity):
     """An entity that changes when its device comes, goes or changes."""
@@ -51,7 +59,7 @@ class FollowingEntity(TextMqEntity):
     @callback
     def async_device_changed(self) -> None:
         """Follow the device."""
-        self.async_write_ha_state()
+        self.show()
 
 
 class VariableEntity(FollowingEntity):
@@ -115,7 +123,7 @@ class VariableEntity(FollowingEntity):
             original_icon=self.icon,
             unit_of_measurement=self.unit_of_measurement,
         )
-        self.async_write_ha_state()
+        self.show()
 
     @callback
     def expire(self, before: float) -> None:
@@ -151,13 +159,16 @@ class VariableEntity(FollowingEntity):
     def write(self) -> None:
         """Write the state as it is now; what can't be shown never goes further than here."""
         if self.live and self._written != (self._value, self.available):
-            self._read()
-            self.async_write_ha_state()
+            try:
+                self._read()
+            except Exception as err:  # noqa: BLE001
+                tell_error(self.hub, self.device.id, self.variable.name, err)
+            self.show()
 
     @callback
     @override
     def _async_write_ha_state(self) -> None:
-        """Write the state, and no exception to whoever published: what Home Assistant refuses is unknown."""
+        """Write the state: what Home Assistant refuses is unknown."""
         try:
             super()._async_write_ha_state()
         except _REFUSED as err:

@@ -52,7 +52,7 @@ class MessageEvent(TextMqEntity, EventEntity):
     @callback
     def _receive(self, text: str) -> None:
         self._trigger_event(_RECEIVED, {ATTR_TEXT: text})
-        self.async_write_ha_state()
+        self.show()
 
 
 class VariableEvent(VariableEntity, EventEntity):
@@ -81,7 +81,7 @@ class VariableEvent(VariableEntity, EventEntity):
         except Unfit as unfit:
             self.hub.complain(self.device.id, str(unfit), self.variable.name)
         else:
-            self.async_write_ha_state()
+            self.show()
 
     @override
     @callback

@@ -110,14 +110,10 @@ class Hub(Observer):
         await self._listener.start()
         self._saver.start()
 
-    @callback
-    def async_run(self) -> None:
+    async def async_run(self) -> None:
         """Show what there is, now that the platforms are set up, and follow what happens."""
         issues.async_check(self.hass, self.settings)
         self.devices.start()
-        self.variables.start()
-        # In the next turn the entry is loaded, which is where the flows find the broker.
-        self.hass.loop.call_soon(self.cards.offer_all)
         broker = self.broker
         broker.home_assistant = self._message
         self._on_stop += [
@@ -130,6 +126,11 @@ class Hub(Observer):
             async_track_time_interval(self.hass, self._every_minute, _MINUTE),
             async_track_time_interval(self.hass, self._refresh, REFRESH),
         ]
+        await self.variables.async_start()
+        if self._stopped:
+            return
+        # In the next turn the entry is loaded, which is where the flows find the broker.
+        self.hass.loop.call_soon(self.cards.offer_all)
         async_dispatcher_send(self.hass, SIGNAL_STARTED, self)
 
     async def async_stop(self) -> None:

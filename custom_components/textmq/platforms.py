@@ -78,6 +78,11 @@ class Platforms:
         """Don't add an entity that still waits to be added."""
         self._new.pop(entity, None)
 
+    @property
+    def running(self) -> bool:
+        """Whether there are platforms to add entities to."""
+        return bool(self._parts)
+
     @callback
     def stop(self) -> None:
         """Add nothing more."""

@@ -1,25 +1,37 @@
 """Variables as entities: which, on what platform, on which device (protocol B6)."""
 
-from typing import TYPE_CHECKING, override
+import asyncio
+from itertools import batched
+from typing import TYPE_CHECKING, Final, override
 
 from homeassistant.const import Platform
 from homeassistant.core import callback
 from homeassistant.helpers import entity_registry as er
 
 from .broker import Observer, Publication, Variable
-from .const import DOMAIN, PLATFORM_OF_TYPE
+from .const import DOMAIN, LOGGER, PLATFORM_OF_TYPE
+from .safe import logged
 
 if TYPE_CHECKING:
     from .entity import VariableEntity
     from .hub import Hub
 
-PREFIX = "variable/"
+PREFIX: Final = "variable/"
 """Begins the unique IDs of the entities of variables."""
+BATCH: Final = 100
+"""Entities that are made at a time; each takes some 30 microseconds."""
 
 
 def unique_id(name: str) -> str:
     """Return the unique ID of the entity of a variable."""
     return f"{PREFIX}{name}"
+
+
+@callback
+def tell_error(hub: Hub, device_id: str, name: str, err: Exception) -> None:
+    """Tell of an error of our own, once for each device and kind of error: it ends here, nothing else breaks."""
+    LOGGER.debug("Error of %s", logged(name), exc_info=err)
+    hub.complain(device_id, f"can't be shown, for an error: {type(err).__name__}", name)
 
 
 def platform_of(variable: Variable) -> Platform:
@@ -40,9 +52,8 @@ class VariableEntities(Observer):
         self._expiring: dict[VariableEntity, float] = {}
         """Seconds for which the values of an entity are worth anything."""
 
-    @callback
-    def start(self) -> None:
-        """Show all variables that there are, and none of the past."""
+    async def async_start(self) -> None:
+        """Show all variables that there are, and none of the past; what happens meanwhile is followed already."""
         variables = self._hub.broker.variables
         for entry in er.async_entries_for_config_entry(
             self._registry, self._hub.entry.entry_id
@@ -57,8 +68,18 @@ class VariableEntities(Observer):
                 or platform_of(variable) != entry.domain
             ):
                 self._registry.async_remove(entry.entity_id)
-        for variable in tuple(variables):
-            self._show(variable)
+        for batch in batched(tuple(variables), BATCH, strict=False):
+            await asyncio.sleep(0)
+            for variable in batch:
+                if variable.name not in self._by_name and self._is_there(variable):
+                    self._show(variable)
+
+    def _is_there(self, variable: Variable) -> bool:
+        """Tell whether a variable can be shown still."""
+        return (
+            self._hub.platforms.running
+            and self._hub.broker.variables.get(variable.name) is variable
+        )
 
     @callback
     def filter(self) -> None:
@@ -113,9 +134,13 @@ class VariableEntities(Observer):
         if not self._hub.settings.shows(variable.name):
             return
         device = self._hub.devices.home(variable.owner)
-        entity = self._hub.platforms.add_variable(
-            platform_of(variable), self._hub, device, variable
-        )
+        try:
+            entity = self._hub.platforms.add_variable(
+                platform_of(variable), self._hub, device, variable
+            )
+        except Exception as err:  # noqa: BLE001
+            tell_error(self._hub, device.id, variable.name, err)
+            return
         self._by_name[variable.name] = entity
         self._note_expiry(entity)
 

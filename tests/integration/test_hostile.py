@@ -1,18 +1,31 @@
 """What devices say is not to be trusted: names, values, IDs."""
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+import socket
+from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.textmq.broker import DeviceState, Variable
 from custom_components.textmq.const import DOMAIN
+from custom_components.textmq.devices import HubDevice
 from custom_components.textmq.hub import Hub
 from custom_components.textmq.safe import logged, markdown, plain
+from custom_components.textmq.sensor import VariableSensor
+from custom_components.textmq.variables import VariableEntities
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
 
-from .client import until
-from .conftest import Connect, device_of, shown
+from .client import Client, line, until
+from .conftest import Connect, device_of, entity_id, shown, state_of
+
+STORED_AT: Final = "2026-11-22T19:50:00.123Z"
 
 NASTY = r"x\n\u202eevil\u0000\u2028{name} [a](http://b) <b>**c**</b>"
 SAFE = "x evil {name} [a](http://b) <b>**c**</b>"
@@ -148,6 +161,183 @@ async def test_flood_of_variables(
         if one.unique_id.startswith("variable/")
     }
     assert found == {f"variable/garden/v{number}" for number in range(0, 200, 2)}
+
+
+def _store(folder: Path, count: int) -> None:
+    folder.mkdir()
+    for number in range(count):
+        name = f"garden/v{number}"
+        (folder / f"{name.replace('/', '%2F')}.txt").write_text(
+            f"START | COMMAND=PUB | VARIABLE={name} | VALUE={number} | "
+            f"TIME={STORED_AT} | DEVICE={'shed' if number % 5 else 'garden'} | END\n"
+        )
+
+
+async def test_five_thousand_stored_variables(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    connect: Connect,
+    entity_registry: er.EntityRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All are entities when Home Assistant has started; what clients do meanwhile is neither lost nor overtaken."""
+    await hass.async_add_executor_job(_store, Path(hass.config.path(DOMAIN)), 5000)
+    gone = entity_registry.async_get_or_create(
+        "sensor", DOMAIN, "variable/garden/gone", config_entry=entry
+    )
+    setup = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
+    await until(lambda: hass.states.get("sensor.garden_v0") is not None or setup.done())
+    client = await connect("garden")
+    for number in range(0, 5000, 100):
+        client.send("PUB", VARIABLE=f"garden/v{number}", VALUE="first", ACK="NO")
+        client.send("PUB", VARIABLE=f"garden/v{number}", VALUE=-1, ACK="NO")
+        client.send("DEL", VARIABLE=f"garden/v{number + 1}", ACK="NO")
+    client.send("PUB", VARIABLE="garden/new", VALUE="1", ACK="NO")
+    await client.do("HELLO?")
+    assert not setup.done()
+    assert await setup
+    await hass.async_block_till_done()
+    expected = {f"variable/garden/v{n}": float(n) for n in range(5000) if n % 100 != 1}
+    expected |= {f"variable/garden/v{n}": -1.0 for n in range(0, 5000, 100)}
+    expected |= {"variable/garden/new": 1.0}
+
+    def values() -> dict[str, float | str]:
+        return {
+            one.unique_id: as_number(state_of(hass, one.entity_id).state)
+            for one in er.async_entries_for_config_entry(
+                entity_registry, entry.entry_id
+            )
+            if one.unique_id.startswith("variable/")
+        }
+
+    await until(lambda: values() == expected)
+    assert entity_registry.async_get(gone.entity_id) is None
+    restored = shown(hass, "sensor", "garden/v2").attributes["published"]
+    assert restored == dt_util.parse_datetime(STORED_AT)
+
+
+async def test_unload_in_the_middle_of_the_start(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """A stop while stored variables are still becoming entities ends it, without an error."""
+    await hass.async_add_executor_job(_store, Path(hass.config.path(DOMAIN)), 1000)
+    start = VariableEntities.async_start
+
+    async def started(self: VariableEntities) -> None:
+        starting = hass.async_create_task(start(self))
+        await asyncio.sleep(0)
+        await entry.runtime_data.async_stop()
+        await starting
+
+    with patch.object(VariableEntities, "async_start", started):
+        await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert not entry.runtime_data.platforms.running
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert shown(hass, "sensor", "garden/v999").state == "999"
+
+
+async def test_stop_with_a_client_that_does_not_read(
+    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, port: int
+) -> None:
+    """A stuck client holds up neither the end of Home Assistant nor the saving."""
+    stuck = socket.create_connection(("127.0.0.1", port))
+    with stuck:
+        stuck.sendall(line("ID", ID="garden") + line("SUB", VARIABLE="v"))
+        await until(lambda: hub.state("garden") is DeviceState.CONNECTED)
+        session = hub.broker.devices.get("garden").session
+        number = 0
+        while not session.output.paused:
+            hub.publish("v", f"{number} " + "v" * 3000)
+            number += 1
+            await asyncio.sleep(0)
+        hub.publish("v", "the last")
+        await hass.async_block_till_done()
+        hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        await hass.async_block_till_done()
+        stored = Path(hass.config.path(DOMAIN), "v.txt").read_text()
+        assert "| VALUE=the last |" in stored
+        assert not hub.broker.sessions
+        with pytest.raises(ConnectionRefusedError):
+            await Client.connect(port)
+
+
+@pytest.mark.parametrize("failing", ["async_take", "_async_write_ha_state"])
+async def test_error_in_an_entity(
+    hass: HomeAssistant,
+    hub: Hub,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+    failing: str,
+) -> None:
+    """An entity that fails at every turn stops no other, and is told of once."""
+    client = await connect("garden")
+    for name in ("bad", "good"):
+        await client.ok("PUB", VARIABLE=f"garden/{name}", VALUE="0")
+    await hass.async_block_till_done()
+    bad = entity_id(hass, "sensor", "garden/bad")
+    real: Callable[..., None] = getattr(VariableSensor, failing)
+
+    def fail(self: VariableSensor, *args: Any) -> None:
+        if self.entity_id == bad:
+            raise RuntimeError("a bug")
+        real(self, *args)
+
+    caplog.clear()
+    with patch.object(VariableSensor, failing, fail):
+        for number in range(1, 300):
+            client.send("PUB", VARIABLE="garden/bad", VALUE=number, ACK="NO")
+            client.send("PUB", VARIABLE="garden/good", VALUE=number, ACK="NO")
+        await client.do("HELLO?")
+        await until(lambda: shown(hass, "sensor", "garden/good").state == "299")
+        await client.ok("PUB", VARIABLE="garden/good", VALUE="300")
+        await until(lambda: shown(hass, "sensor", "garden/good").state == "300")
+        await until(lambda: not hub.writer.busy)
+        await client.close()
+        await until(
+            lambda: state_of(hass, "binary_sensor.garden_connection").state == "off"
+        )
+    told = [one.getMessage() for one in caplog.records if one.levelname != "DEBUG"]
+    told = [text for text in told if "error" in text.lower()]
+    assert len(told) == 1
+    assert told[0].endswith("can't be shown, for an error: RuntimeError")
+    again = await connect("garden")
+    await again.ok("PUB", VARIABLE="garden/bad", VALUE="301")
+    await until(lambda: shown(hass, "sensor", "garden/bad").state == "301")
+
+
+async def test_error_in_making_an_entity(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A stored variable that can't be made an entity, for an error of ours, keeps no other from it."""
+    await hass.async_add_executor_job(_store, Path(hass.config.path(DOMAIN)), 3)
+    make = VariableSensor.__init__
+
+    def fail(
+        self: VariableSensor, hub: Hub, device: HubDevice, variable: Variable
+    ) -> None:
+        if variable.name == "garden/v1":
+            raise RuntimeError("a bug")
+        make(self, hub, device, variable)
+
+    with patch.object(VariableSensor, "__init__", fail):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+    assert shown(hass, "sensor", "garden/v0").state == "0"
+    assert shown(hass, "sensor", "garden/v2").state == "2"
+    assert not entity_id(hass, "sensor", "garden/v1")
+    assert caplog.text.count("can't be shown, for an error: RuntimeError") == 1
+
+
+def as_number(text: str) -> float | str:
+    """Return a state as a number, where it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 async def test_device_called_like_the_broker(
