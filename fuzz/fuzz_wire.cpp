@@ -3,36 +3,13 @@
 // The first byte is the longest line less 16; chunks are parted by 0xFE.
 
 #include "wire.h"
+#include "wire_checks.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 using namespace esphome::textmq;
-
-static void require(bool condition, const char *what) {
-  if (!condition) {
-    std::fprintf(stderr, "does not hold: %s\n", what);
-    std::abort();
-  }
-}
-
-// Feeds one chunk as a socket would: as much as there is space for, then all messages, and again.
-template<typename F> static void feed(wire::Framer &framer, std::string_view chunk, F &&on_frame) {
-  while (!chunk.empty()) {
-    const std::span<char> space = framer.space();
-    require(!space.empty(), "there is space after the last message was taken");
-    const size_t size = std::min(space.size(), chunk.size());
-    std::copy_n(chunk.data(), size, space.data());
-    framer.received(size);
-    chunk.remove_prefix(size);
-    wire::Message message;
-    for (auto frame = framer.next(message); frame != wire::Frame::FRAME_NONE; frame = framer.next(message))
-      on_frame(frame, message);
-  }
-}
 
 // What is read can be written and is the same when it is read again.
 static void check_message(wire::Frame frame, wire::Message &message, size_t max_line) {

@@ -112,7 +112,8 @@ def build_harness(name: str, *options: str) -> Path:
         return target
 
     headers = [path for path in component_sources() if path.suffix != ".py"]
-    sources = [source, *headers, *sorted(stubs.rglob("*.h"))]
+    headers += [*sorted(HERE.glob("*.h")), *sorted(stubs.rglob("*.h"))]
+    sources = [source, *headers]
     return _cached(name, sources, " ".join(options), make)
 
 

@@ -2,14 +2,19 @@
 //
 // Without arguments: one request a line on stdin, one answer a line on stdout; every text is in hexadecimal, `-` where
 // it is empty.
-//   F <longest line> <chunk>...  frame and parse      -> "M <command> <key>=<value>..." or "E malformed|too-long",
-//   joined by ';' D <raw>                      decode a value       -> <text> E <text>                     encode a
-//   value       -> <raw> L <text>...                  encode a list        -> <raw> V | I | P <name> variable name,
-//   device ID, filter: valid?  -> 0 or 1 X <filter> <name>            does it match?       -> 0 or 1
+// - `F <longest line> <chunk>...`: frame and parse -> "M <command> <key>=<value>..." or "E malformed|too-long", joined
+//   by ';'
+// - `D <raw>`: decode a value -> <text>
+// - `E <text>`: encode a value -> <raw>
+// - `L <text>...`: encode a list -> <raw>
+// - `V | I | P <name>`: is it valid as a variable's name, a device ID, a filter? -> 0 or 1
+// - `X <filter> <name>`: does it match? -> 0 or 1
+// - `T <text>`: a time -> milliseconds since 1970, or `-`
 // With `fuzz <seed> <rounds>`: hostile bytes against the invariants, which abort where they do not hold.
 
 #include "outbox.h"
 #include "wire.h"
+#include "wire_checks.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -42,28 +47,6 @@ static std::string to_hex(std::string_view text) {
     hex += digits;
   }
   return hex;
-}
-
-static void require(bool condition, const char *what) {
-  if (!condition) {
-    std::fprintf(stderr, "does not hold: %s\n", what);
-    std::abort();
-  }
-}
-
-// Feeds one chunk as a socket would: as much as there is space for, then all messages, and again.
-template<typename F> static void feed(wire::Framer &framer, std::string_view chunk, F &&on_frame) {
-  while (!chunk.empty()) {
-    const std::span<char> space = framer.space();
-    require(!space.empty(), "there is space after the last message was taken");
-    const size_t size = std::min(space.size(), chunk.size());
-    std::copy_n(chunk.data(), size, space.data());
-    framer.received(size);
-    chunk.remove_prefix(size);
-    wire::Message message;
-    for (auto frame = framer.next(message); frame != wire::Frame::FRAME_NONE; frame = framer.next(message))
-      on_frame(frame, message);
-  }
 }
 
 static std::string frame_all(size_t max_line, const std::vector<std::string> &chunks) {

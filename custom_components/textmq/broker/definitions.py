@@ -51,6 +51,8 @@ KEYS: Final = (
     "SET",
 )
 MAX_PRECISION: Final = 10
+_RING: Final = "ring"
+"""What every doorbell can tell (Home Assistant's DoorbellEventType.RING)."""
 _SHOWN: Final = 40
 """Characters of a wrong value that a refusal repeats."""
 MAX_EXPIRE: Final = 366 * 86400
@@ -178,6 +180,12 @@ class Definition:
             raise _refuse("OPTIONS names an option twice")
         if self.type in ("select", "event") and not self.options:
             raise _refuse(f"TYPE={self.type} needs OPTIONS, separated by commas")
+        if (
+            self.type == "event"
+            and self.device_class == "doorbell"
+            and _RING not in self.options
+        ):
+            raise _refuse(f"CLASS=doorbell needs {_RING} among its OPTIONS")
         if self.set is not None and (
             not wire.is_variable_name(self.set) or self.set.startswith("$")
         ):

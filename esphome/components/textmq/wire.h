@@ -371,7 +371,7 @@ class Message {
     size_t count = 0;
     do {
       const Param param = take_param(rest);
-      if (!param.valid || this->has_key_(param.key, count))
+      if (!is_key(view_of(param.key)) || this->has_key_(param.key, count))
         return false;
       to_upper_in_place(param.key);
       if (count++ == 0) {
@@ -413,7 +413,6 @@ class Message {
   struct Param {
     std::span<char> key;
     std::span<char> value;
-    bool valid;
   };
 
   static std::string_view view_of(std::span<char> text) { return {text.data(), text.size()}; }
@@ -432,16 +431,15 @@ class Message {
     return !key.empty() && key.find_first_of(" \t") == std::string_view::npos && !starts_with_word(key, "END");
   }
 
-  /// Takes the first parameter off the rest, which has no data after the last.
+  /// Takes the first parameter off the rest, which has no data after the last. Without a `=` its key is empty.
   static Param take_param(std::span<char> &rest) {
     const size_t bar = view_of(rest).find('|');
     const std::span<char> field = rest.first(bar == std::string_view::npos ? rest.size() : bar);
     rest = bar == std::string_view::npos ? std::span<char>{} : rest.subspan(bar + 1);
     const size_t equals = view_of(field).find('=');
     if (equals == std::string_view::npos)
-      return {{}, {}, false};
-    const std::span<char> key = trimmed(field.first(equals));
-    return {key, trimmed(field.subspan(equals + 1)), is_key(view_of(key))};
+      return {};
+    return {trimmed(field.first(equals)), trimmed(field.subspan(equals + 1))};
   }
 
   /// Whether one of the first parameters, whose keys are in upper case already, has this key.
