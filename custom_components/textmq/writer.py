@@ -8,7 +8,7 @@ from homeassistant.core import callback
 
 INTERVAL: Final = 0.1
 """Seconds between two writes of one entity."""
-RATE: Final = 1000
+RATE: Final = 500
 """Writes a second of all entities together, for long: the recorder of a small machine takes no more."""
 BURST: Final = 1000
 """Writes above the rate, after a quiet time."""
