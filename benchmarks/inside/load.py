@@ -6,6 +6,7 @@ Each line of standard input is a number of publishes a second, of seconds, and o
 line of JSON. At the end of input the connections close.
 """
 
+from abc import ABC, abstractmethod
 import asyncio
 from collections.abc import Callable
 import json
@@ -40,7 +41,7 @@ def shown(step: int) -> str:
     return f"{step % _STEPS / 100:.2f}"
 
 
-class Device(asyncio.Protocol):
+class Device(asyncio.Protocol, ABC):
     """One device, which counts what it has published."""
 
     def __init__(self, number: int) -> None:
@@ -62,13 +63,13 @@ class Device(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.failed = self.failed or f"{self.id} lost its connection"
 
+    @abstractmethod
     def introduce(self) -> int:
         """Say who this is, describe and publish every value; return how many answers are to come."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send(self, value: int, text: str) -> None:
         """Publish a value."""
-        raise NotImplementedError
 
     def publish(self) -> None:
         """Publish the next value, which has changed."""
