@@ -12,8 +12,8 @@ from typing import Final
 import atheris  # type: ignore[import-untyped]
 
 with atheris.instrument_imports(include=["custom_components.textmq.broker"]):
-    from custom_components.textmq.broker import wire
-    from custom_components.textmq.broker.access import AccessMode, Rights
+    from custom_components.textmq.broker.core.access import AccessMode, Rights
+    from custom_components.textmq.broker.protocol import names, reasons, wire
     from tests.broker.inprocess import Clock, Peer, make_broker
 
 SEPARATOR: Final = b"\xfe"
@@ -76,7 +76,7 @@ def check_wire(data: bytes) -> None:
     """What can be parsed can be written, and is the same when it is parsed again; so are values."""
     try:
         message = wire.parse(data[:LONGEST])
-    except wire.Refusal:
+    except reasons.Refusal:
         message = None
     if message is not None:
         again = wire.encode_message(message.command, message.params)
@@ -85,8 +85,8 @@ def check_wire(data: bytes) -> None:
             text = wire.decode(value)
             assert wire.decode(wire.encode(text)) == text
     name = data[:300].decode("latin-1")
-    if wire.is_filter(name) and wire.is_variable_name(name):
-        assert wire.filter_matches(name, name)
+    if names.is_filter(name) and names.is_variable_name(name):
+        assert names.filter_matches(name, name)
 
 
 def run_one(data: bytes) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from custom_components.textmq.broker.access import Access, AccessMode
-from custom_components.textmq.broker.broker import Broker
-from custom_components.textmq.broker.limits import NO_LIMITS
+from custom_components.textmq.broker.core.access import Access, AccessMode
+from custom_components.textmq.broker.core.broker import Broker
+from custom_components.textmq.broker.core.limits import NO_LIMITS
 from tests.broker.inprocess import Clock, Peer
 
 from .reference import matches

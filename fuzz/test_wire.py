@@ -5,9 +5,9 @@ import re
 
 from hypothesis import example, given, settings, strategies as st
 
-from custom_components.textmq.broker import wire
-from custom_components.textmq.broker.access import AccessMode
-from custom_components.textmq.broker.subscriptions import Subscriptions
+from custom_components.textmq.broker.core.access import AccessMode
+from custom_components.textmq.broker.core.subscriptions import Subscriptions
+from custom_components.textmq.broker.protocol import framing, names, reasons, wire
 from tests.broker.inprocess import Peer, make_broker
 
 from .reference import matches
@@ -63,14 +63,14 @@ def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 
 def _framed(chunks: list[bytes], longest: int) -> list[object]:
-    framer = wire.Framer(longest)
+    framer = framing.Framer(longest)
     found: list[object] = []
     for chunk in chunks:
         framer.feed(chunk)
         while True:
             try:
                 message = framer.next()
-            except wire.Refusal as refusal:
+            except reasons.Refusal as refusal:
                 found.append(refusal.reason)
             else:
                 if message is None:
@@ -107,7 +107,7 @@ def test_cuts_do_not_matter_to_a_session(stream: tuple[bytes, list[bytes]]) -> N
 def test_any_text_is_a_value(text: str) -> None:
     """Whatever text goes into a message comes out of it, and stays one value of one line."""
     value = wire.encode(text)
-    framer = wire.Framer(1 << 20)
+    framer = framing.Framer(1 << 20)
     framer.feed(wire.encode_message("PUB", {"VALUE": value, "LAST": "1"}))
     message = framer.next()
     assert message == wire.Message("PUB", {"VALUE": value, "LAST": "1"})
@@ -132,8 +132,8 @@ def test_any_value_is_a_text(value: str) -> None:
 @given(text=FILTERS, name=NAMES)
 def test_filters_match_as_defined(text: str, name: str) -> None:
     """The two ways in which filters are matched do what the protocol says."""
-    assert wire.is_filter(text)
-    assert wire.filter_matches(text, name) is matches(text, name)
+    assert names.is_filter(text)
+    assert names.filter_matches(text, name) is matches(text, name)
 
 
 @settings(max_examples=1000, deadline=None)

@@ -1,8 +1,8 @@
 """What a command costs from its bytes to those of its answer and deliveries, without sockets."""
 
 from broker import Access, AccessMode, Broker
-from broker.limits import NO_LIMITS
-from broker.session import Session
+from broker.core.limits import NO_LIMITS
+from broker.core.session import Session
 from pytest_benchmark.fixture import BenchmarkFixture
 
 _OK = b"START | COMMAND=OK | END\n"

@@ -1,6 +1,6 @@
 """What the wire costs: framing, parsing, escapes, names and filters."""
 
-from broker import wire
+from broker.protocol import framing, names, wire
 from pytest_benchmark.fixture import BenchmarkFixture
 
 _PUBLISH = b"START | COMMAND=PUB | VARIABLE=kitchen/temperature | VALUE=21.5 | END\n"
@@ -28,7 +28,7 @@ def test_frame_without_line_feed(benchmark: BenchmarkFixture) -> None:
     """A line that comes in two pieces, with CR LF at its end."""
 
     def frame() -> wire.Message | None:
-        framer = wire.Framer(4096)
+        framer = framing.Framer(4096)
         framer.feed(_PUBLISH[:40])
         framer.feed(_PUBLISH[40:-1] + b"\r\n")
         return framer.next()
@@ -59,9 +59,9 @@ def test_decode_text(benchmark: BenchmarkFixture) -> None:
 
 def test_check_variable_name(benchmark: BenchmarkFixture) -> None:
     """A name that a client wants to publish to."""
-    assert benchmark(wire.is_variable_name, "house/kitchen/oven/temperature")
+    assert benchmark(names.is_variable_name, "house/kitchen/oven/temperature")
 
 
 def test_match_filter(benchmark: BenchmarkFixture) -> None:
     """One filter against one name."""
-    assert benchmark(wire.filter_matches, "house/+/oven/#", "house/kitchen/oven/door")
+    assert benchmark(names.filter_matches, "house/+/oven/#", "house/kitchen/oven/door")

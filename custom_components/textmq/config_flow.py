@@ -35,7 +35,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.helpers.typing import DiscoveryInfoType
 
-from .broker import AccessMode, Broker, Listener, wire
+from .broker import AccessMode, Broker, Listener, names
 from .const import (
     ALL_INTERFACES,
     ATTR_DEVICE,
@@ -331,7 +331,7 @@ class TextMqOptionsFlow(OptionsFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             for key in (CONF_INCLUDE, CONF_EXCLUDE):
-                if not all(wire.is_filter(text) for text in user_input[key]):
+                if not all(names.is_filter(text) for text in user_input[key]):
                     errors[key] = "bad_filter"
             if not errors:
                 return self.async_create_entry(data=user_input)

@@ -23,7 +23,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.util import yaml as yaml_util
 
-from .broker import AccessMode, wire
+from .broker import AccessMode, names
 from .const import (
     ATTR_DEVICE,
     CONF_ENCRYPTED,
@@ -93,7 +93,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         if user_input is not None:
             device_id = user_input[CONF_DEVICE_ID]
             known = {one.unique_id for one in self._get_entry().subentries.values()}
-            if not wire.is_device_id(device_id):
+            if not names.is_device_id(device_id):
                 errors[CONF_DEVICE_ID] = "bad_device_id"
             elif device_id in known:
                 errors[CONF_DEVICE_ID] = "device_known"
@@ -164,7 +164,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
                 # A list that was emptied may be left out: it allows nothing.
                 texts = [text.strip() for text in user_input.get(key, ())]
                 rights[key] = [text for text in texts if text]
-                if not all(map(wire.is_filter, rights[key])):
+                if not all(map(names.is_filter, rights[key])):
                     errors[key] = "bad_filter"
             if not errors:
                 name = plain(user_input[CONF_NAME]) or stored[CONF_DEVICE_ID]

@@ -30,6 +30,7 @@ from .broker import (
     Store,
     Variable,
     __version__,
+    names,
     wire,
 )
 from .const import (
@@ -274,7 +275,7 @@ class Hub(Observer):
         value = wire.encode(text)
         try:
             self.broker.check_length("PUB", name, value)
-            self.broker.publish(name, value, device=wire.HOME_ASSISTANT, retain=retain)
+            self.broker.publish(name, value, device=names.HOME_ASSISTANT, retain=retain)
         except Refusal as refusal:
             raise translated(refusal, name) from refusal
         self.broker.flush()
@@ -292,10 +293,10 @@ class Hub(Observer):
     def get(self, name: str) -> Variable:
         """Return a variable that has a value. Raises HomeAssistantError."""
         try:
-            wire.check_variable_name(name)
+            names.check_variable_name(name)
             found = [one for one in self.broker.read(name) if one.value is not None]
             if not found:
-                raise wire.no_such_variable(name)
+                raise names.no_such_variable(name)
         except Refusal as refusal:
             raise translated(refusal, name) from refusal
         return found[0]
@@ -316,7 +317,7 @@ class Hub(Observer):
         try:
             self.broker.check_length("MSG", device_id, value)
             delivery = self.broker.send(
-                wire.HOME_ASSISTANT, device_id, value, ttl=seconds
+                names.HOME_ASSISTANT, device_id, value, ttl=seconds
             )
         except Refusal as refusal:
             raise translated(refusal, device_id) from refusal

@@ -18,7 +18,7 @@ from homeassistant.components.sensor.const import (
 from homeassistant.components.switch import SwitchDeviceClass
 
 from .broker import Rules
-from .broker.units import Units
+from .broker.protocol.units import Units
 
 _NO_UNIT: Units = frozenset({None})
 

@@ -23,7 +23,7 @@ from homeassistant.helpers.service import (
 )
 from homeassistant.util.json import JsonObjectType
 
-from .broker import Variable, wire
+from .broker import Variable, names
 from .const import (
     ATTR_DEVICE,
     ATTR_TIME,
@@ -121,7 +121,7 @@ def _target(call: ServiceCall) -> str:
     elif device_id := call.data.get(ATTR_DEVICE):
         return str(device_id)
     elif call.data.get(ATTR_BROADCAST):
-        return wire.EVERYONE
+        return names.EVERYONE
     raise ServiceValidationError(
         translation_domain=DOMAIN, translation_key="no_device_given"
     )

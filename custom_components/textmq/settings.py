@@ -9,7 +9,7 @@ import probatio
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PORT
 
-from .broker import ALL_RIGHTS, AccessMode, Limits, Rights, wire
+from .broker import ALL_RIGHTS, AccessMode, Limits, Rights, names
 from .const import (
     ALL_INTERFACES,
     CONF_ACCESS,
@@ -84,8 +84,8 @@ class Settings:
     def shows(self, variable: str) -> bool:
         """Tell whether a variable becomes an entity."""
         return any(
-            wire.filter_matches(text, variable) for text in self.include
-        ) and not any(wire.filter_matches(text, variable) for text in self.exclude)
+            names.filter_matches(text, variable) for text in self.include
+        ) and not any(names.filter_matches(text, variable) for text in self.exclude)
 
 
 EVERY_RIGHT: Final[Mapping[str, Any]] = {
@@ -129,7 +129,7 @@ class DeviceSettings:
 
 
 def _filter(text: object) -> str:
-    if not isinstance(text, str) or not wire.is_filter(text):
+    if not isinstance(text, str) or not names.is_filter(text):
         raise probatio.Invalid("not a filter")
     return text
 

@@ -19,7 +19,7 @@ from homeassistant.helpers.trigger import (
 )
 from homeassistant.helpers.typing import ConfigType
 
-from .broker import Publication, wire
+from .broker import Publication, names, wire
 from .const import (
     ATTR_DEVICE,
     ATTR_PREVIOUS,
@@ -39,7 +39,7 @@ from .safe import plain
 def variable_filter(value: Any) -> str:
     """Validate a variable's name or a filter. Raises Invalid."""
     text = cv.string(value)
-    if not wire.is_filter(text):
+    if not names.is_filter(text):
         raise probatio.Invalid(
             "a variable's name, or a filter: + is one level, # at the end all below"
         )

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from custom_components.textmq.broker.access import Access, AccessMode, Identity
-from custom_components.textmq.broker.broker import Broker
-from custom_components.textmq.broker.limits import Limits
-from custom_components.textmq.broker.session import Session
+from custom_components.textmq.broker.core.access import Access, AccessMode, Identity
+from custom_components.textmq.broker.core.broker import Broker
+from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.core.session import Session
 
 
 @dataclass

@@ -14,18 +14,20 @@ NEVER_ON_THE_WIRE = {"client-close", "sleep", "lost", "http", "tls"}
 """Ends of a connection that the broker does not announce with CLOSE."""
 
 
-def _module(name: str) -> dict[str, Any]:
-    return runpy.run_path(str(INTEGRATION / "broker" / f"{name}.py"))
+def _module(path: str) -> dict[str, Any]:
+    return runpy.run_path(str(INTEGRATION / "broker" / f"{path}.py"))
 
 
 def test_reasons_of_bad() -> None:
     """Every code of BAD is documented, and no other."""
-    assert set(documented("### B1: Reasons")) == set(_module("wire")["BadReason"])
+    assert set(documented("### B1: Reasons")) == set(
+        _module("protocol/reasons")["BadReason"]
+    )
 
 
 def test_reasons_of_close() -> None:
     """Every reason that CLOSE can carry is documented, and no other."""
-    reasons = set(_module("wire")["CloseReason"])
+    reasons = set(_module("protocol/reasons")["CloseReason"])
     assert reasons >= NEVER_ON_THE_WIRE
     assert set(documented("### Reasons of CLOSE")) == reasons - NEVER_ON_THE_WIRE
 
@@ -34,4 +36,7 @@ def test_reasons_of_close() -> None:
 def test_limits(limit: str, text: str) -> None:
     """Every documented default is the one of the code."""
     (number, *_) = re.findall(r"[\d,]+", text)
-    assert int(number.replace(",", "")) == asdict(_module("limits")["Limits"]())[limit]
+    assert (
+        int(number.replace(",", ""))
+        == asdict(_module("core/limits")["Limits"]())[limit]
+    )

@@ -8,17 +8,17 @@ from typing import Any, override
 
 import pytest
 
-from custom_components.textmq.broker.access import AccessMode
-from custom_components.textmq.broker.broker import (
+from custom_components.textmq.broker.core.access import AccessMode
+from custom_components.textmq.broker.core.broker import (
     Broker,
     Delivery,
     Observer,
     Publication,
 )
-from custom_components.textmq.broker.devices import DeviceState
-from custom_components.textmq.broker.listener import Listener, bind
-from custom_components.textmq.broker.variables import Variable
-from custom_components.textmq.broker.wire import BadReason, Refusal
+from custom_components.textmq.broker.core.devices import DeviceState
+from custom_components.textmq.broker.core.variables import Variable
+from custom_components.textmq.broker.protocol.reasons import BadReason, Refusal
+from custom_components.textmq.broker.server.listener import Listener, bind
 
 from .inprocess import Clock, Peer, make_broker
 

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from custom_components.textmq.broker import listener as listener_module
-from custom_components.textmq.broker.access import Access, AccessMode
-from custom_components.textmq.broker.broker import Broker
-from custom_components.textmq.broker.limits import Limits
-from custom_components.textmq.broker.listener import Listener
+from custom_components.textmq.broker.core.access import Access, AccessMode
+from custom_components.textmq.broker.core.broker import Broker
+from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.server import listener as listener_module
+from custom_components.textmq.broker.server.listener import Listener
 
 from .client import Client, line
 from .conftest import Connect

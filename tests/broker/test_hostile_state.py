@@ -4,10 +4,10 @@ import tracemalloc
 
 import pytest
 
-from custom_components.textmq.broker.access import Access, AccessMode
-from custom_components.textmq.broker.broker import Broker
-from custom_components.textmq.broker.limits import Limits
-from custom_components.textmq.broker.wire import CloseReason
+from custom_components.textmq.broker.core.access import Access, AccessMode
+from custom_components.textmq.broker.core.broker import Broker
+from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.protocol.reasons import CloseReason
 
 from .inprocess import Clock, Peer, make_broker
 

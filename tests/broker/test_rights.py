@@ -5,7 +5,7 @@ from typing import override
 
 import pytest
 
-from custom_components.textmq.broker.access import (
+from custom_components.textmq.broker.core.access import (
     ALL_RIGHTS,
     Access,
     AccessMode,
@@ -13,10 +13,10 @@ from custom_components.textmq.broker.access import (
     Rights,
     Verdict,
 )
-from custom_components.textmq.broker.broker import Broker, Observer
-from custom_components.textmq.broker.devices import Device
-from custom_components.textmq.broker.limits import Limits
-from custom_components.textmq.broker.wire import BadReason, Refusal
+from custom_components.textmq.broker.core.broker import Broker, Observer
+from custom_components.textmq.broker.core.devices import Device
+from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.protocol.reasons import BadReason, Refusal
 
 from .inprocess import Clock, Peer, make_broker
 

@@ -12,10 +12,10 @@ from typing import Self, override
 
 import pytest
 
-from custom_components.textmq.broker.access import Access, AccessMode
-from custom_components.textmq.broker.broker import Broker, Observer
-from custom_components.textmq.broker.limits import Limits
-from custom_components.textmq.broker.listener import Listener
+from custom_components.textmq.broker.core.access import Access, AccessMode
+from custom_components.textmq.broker.core.broker import Broker, Observer
+from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.server.listener import Listener
 
 from .client import Address, Client, line, message
 from .conftest import Connect, StartBroker

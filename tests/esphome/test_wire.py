@@ -1,11 +1,14 @@
 """The wire code of the component (wire.h, outbox.h), compiled alone and with sanitizers."""
 
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 import json
 from pathlib import Path
 import random
 import subprocess
+import sys
+from types import ModuleType
 from typing import Any, Final
 
 import pytest
@@ -13,18 +16,23 @@ import pytest
 from .builds import ROOT, build_harness
 
 
-def _load_reference() -> Any:
-    """Return the wire code of the broker, which imports nothing else of it."""
-    path = ROOT / "custom_components" / "textmq" / "broker" / "wire.py"
-    spec = spec_from_file_location("reference_wire", path)
+def _load_reference() -> ModuleType:
+    """Return the text part of the broker, which imports nothing else of it."""
+    folder = ROOT / "custom_components" / "textmq" / "broker" / "protocol"
+    spec = spec_from_file_location("reference_protocol", folder / "__init__.py")
     assert spec is not None
     assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    package = module_from_spec(spec)
+    sys.modules["reference_protocol"] = package
+    spec.loader.exec_module(package)
+    return package
 
 
-wire: Final = _load_reference()
+_REFERENCE: Final = _load_reference()
+framing, names, reasons, wire = (
+    import_module(f"{_REFERENCE.__name__}.{name}")
+    for name in ("framing", "names", "reasons", "wire")
+)
 VECTORS: Final[dict[str, list[Any]]] = json.loads(
     (ROOT / "tests" / "vectors.json").read_text(encoding="utf-8")
 )
@@ -107,7 +115,7 @@ def expected(case: dict[str, Any]) -> list[Outcome]:
 
 def reference(chunks: Sequence[bytes]) -> list[Outcome]:
     """Return how the broker understands these chunks."""
-    framer = wire.Framer(MAX_LINE)
+    framer = framing.Framer(MAX_LINE)
     found: list[Outcome] = []
     for chunk in chunks:
         framer.feed(chunk)
@@ -116,7 +124,7 @@ def reference(chunks: Sequence[bytes]) -> list[Outcome]:
                 if (message := framer.next()) is None:
                     break
                 found.append((message.command, dict(message.params)))
-            except wire.Refusal as refusal:
+            except reasons.Refusal as refusal:
                 found.append(str(refusal.reason))
     return found
 
@@ -236,11 +244,11 @@ def test_values_and_names_as_the_broker_does(ask: Ask) -> None:
     assert [from_hex(text) for text in ask(f"D {to_hex(raw)}" for raw in raws)] == [
         wire.decode(raw) for raw in raws
     ]
-    names = [
+    some = [
         "".join(source.choice("ab/+#$ |\\é") for _ in range(source.randrange(8)))
         for _ in range(3000)
     ]
-    names += [
+    some += [
         "x" * 64,
         "x" * 65,
         "x" * 255,
@@ -250,18 +258,18 @@ def test_values_and_names_as_the_broker_does(ask: Ask) -> None:
         "HomeAssistant",
     ]
     for letter, judge in (
-        ("V", wire.is_variable_name),
-        ("I", wire.is_device_id),
-        ("P", wire.is_filter),
+        ("V", names.is_variable_name),
+        ("I", names.is_device_id),
+        ("P", names.is_filter),
     ):
-        assert ask(f"{letter} {to_hex(name)}" for name in names) == [
-            str(int(judge(name))) for name in names
+        assert ask(f"{letter} {to_hex(name)}" for name in some) == [
+            str(int(judge(name))) for name in some
         ]
-    filters = [name for name in names if wire.is_filter(name)]
-    variables = [name for name in names if wire.is_variable_name(name)]
+    filters = [name for name in some if names.is_filter(name)]
+    variables = [name for name in some if names.is_variable_name(name)]
     pairs = [(source.choice(filters), source.choice(variables)) for _ in range(3000)]
     assert ask(f"X {to_hex(one)} {to_hex(two)}" for one, two in pairs) == [
-        str(int(wire.filter_matches(*pair))) for pair in pairs
+        str(int(names.filter_matches(*pair))) for pair in pairs
     ]
 
 

@@ -1,14 +1,15 @@
 """The TextMQ broker: standard library only, knows nothing of Home Assistant."""
 
-from .access import ALL_RIGHTS, Access, AccessMode, Rights
-from .broker import Broker, Delivery, Observer, Publication
-from .definitions import Definition, Rules
-from .devices import Device, DeviceInfo, DeviceState
-from .limits import Limits
-from .listener import Listener
-from .store import Saver, Store
-from .variables import Variable
-from .wire import BadReason, CloseReason, Refusal
+from .core.access import ALL_RIGHTS, Access, AccessMode, Rights
+from .core.broker import Broker, Delivery, Observer, Publication
+from .core.devices import Device, DeviceInfo, DeviceState
+from .core.limits import Limits
+from .core.variables import Variable
+from .protocol import names, wire
+from .protocol.definitions import Definition, Rules
+from .protocol.reasons import BadReason, CloseReason, Refusal
+from .server.listener import Listener
+from .server.store import Saver, Store
 
 __version__ = "0.1.0"
 
@@ -34,4 +35,6 @@ __all__ = [
     "Saver",
     "Store",
     "Variable",
+    "names",
+    "wire",
 ]

@@ -12,8 +12,8 @@ import signal
 import sys
 
 from . import Access, AccessMode, Broker, Limits, Listener, Saver, Store, __version__
-from .limits import NO_LIMITS
-from .wire import is_device_id
+from .core.limits import NO_LIMITS
+from .protocol.names import is_device_id
 
 DEFAULT_PORT = 7883
 KEY_LENGTH = 32

@@ -8,17 +8,17 @@ import logging
 import time
 from typing import Final
 
-from . import wire
+from ..protocol import names, wire
+from ..protocol.definitions import Definition, Rules
+from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import ALL_RIGHTS, Access, Rights, Verdict, key_required
-from .definitions import Definition, Rules
 from .devices import Device, DeviceInfo, Devices, Queued, Will
+from .flusher import Flusher
 from .limits import Limits
 from .outbox import Outbox
-from .output import Output
 from .session import WITHOUT_WILL, Session, State
 from .subscriptions import Subscriptions
 from .variables import SYSTEM, Variable, Variables
-from .wire import BadReason, CloseReason, Refusal
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Broker:
         """Every open session, the oldest first."""
         self.waiting: dict[str, Session] = {}
         """Sessions that a person is to decide on, by the device ID they asked for."""
-        self.outbox = Outbox(call_soon or (lambda callback: callback()))
+        self.flusher = Flusher(call_soon or (lambda callback: callback()))
         self.changed: dict[str, None] = {}
         """Names of the variables that are to be saved."""
         self.generation = 0
@@ -151,7 +151,7 @@ class Broker:
         self._unstored: dict[str, Variable] = {}
         """Names that have no value, only publishes with RETAIN=NO, with who gets them."""
         self._run: list[str] = []
-        self._run_target: Variable | Output | None = None
+        self._run_target: Variable | Outbox | None = None
         self._started = clock()
         self._system_at = clock()
         for name in SYSTEM_VALUES:
@@ -171,7 +171,7 @@ class Broker:
 
         Raises Refusal (bad-name).
         """
-        wire.check_filter(text)
+        names.check_filter(text)
 
         def watching(publication: Publication) -> None:
             watcher(publication)
@@ -224,7 +224,7 @@ class Broker:
 
     def check_writable(self, name: str) -> None:
         """Raise Refusal (bad-name, read-only) where no client can publish to name."""
-        wire.check_variable_name(name)
+        names.check_variable_name(name)
         if name.startswith(SYSTEM):
             raise Refusal(
                 BadReason.READ_ONLY, f"{SYSTEM} begins the broker's own names"
@@ -276,7 +276,7 @@ class Broker:
             publication = Publication(variable.name, value, previous, now, device, True)
             self._tell(variable.watchers, publication)
 
-    def pass_on(self, output: Output, line: str) -> bool:
+    def pass_on(self, output: Outbox, line: str) -> bool:
         """Take a MSG for a connected device; False, and nothing is taken, while it does not read."""
         if output is not self._run_target:
             self.end_run()
@@ -327,7 +327,7 @@ class Broker:
             )
             self._tell(variable.watchers, publication)
 
-    def _deliver(self, name: str, receivers: Iterable[Output], blob: bytes) -> None:
+    def _deliver(self, name: str, receivers: Iterable[Outbox], blob: bytes) -> None:
         """Hand a message that the table does not hold to subscribers."""
         for output in receivers:
             self.sent += 1
@@ -341,7 +341,7 @@ class Broker:
         self.check_writable(name)
         variable = self.variables.get(name)
         if variable is None:
-            raise wire.no_such_variable(name)
+            raise names.no_such_variable(name)
         self.end_run()
         self.variables.remove(variable)
         self.changed[name] = None
@@ -385,7 +385,7 @@ class Broker:
 
         Raises Refusal (bad-name).
         """
-        wire.check_filter(text)
+        names.check_filter(text)
         if text.startswith(SYSTEM):
             self._refresh_system()
         self.end_run()
@@ -440,9 +440,9 @@ class Broker:
         """
         self.end_run()
         blob = f"{wire.message_head(sender)}{value} | END\n".encode("ascii")
-        if target == wire.EVERYONE:
+        if target == names.EVERYONE:
             return self._send_to_everyone(sender, blob)
-        if target.lower() == wire.HOME_ASSISTANT:
+        if target.lower() == names.HOME_ASSISTANT:
             if self.home_assistant is None:
                 raise _no_such_device(target)
             try:
@@ -450,7 +450,7 @@ class Broker:
             except Exception:
                 _LOGGER.exception("A message to Home Assistant failed")
             return Delivery.DELIVERED
-        wire.check_device_id(target)
+        names.check_device_id(target)
         device = self.devices.get(target)
         if device is not None and device.session is not None:
             if not device.session.output.deliver_message(blob):
@@ -569,7 +569,7 @@ class Broker:
 
     def key_failed(self, identity: str | None, address: str) -> None:
         """Note that TLS failed for an identity, None where it did not come that far."""
-        if identity is not None and wire.is_device_id(identity):
+        if identity is not None and names.is_device_id(identity):
             self._notify(Observer.device_key_failed, identity, address)
 
     def violated(self, session: Session, detail: str) -> None:
@@ -599,7 +599,7 @@ class Broker:
             if session := self.waiting.get(device_id):
                 session.refused(key_required())
         self._close_device(device_id, CloseReason.DISCONNECTED)
-        self.outbox.schedule()
+        self.flusher.schedule()
 
     def approve(self, device_id: str) -> None:
         """Let a device in from now on, at once if it waits."""
@@ -607,7 +607,7 @@ class Broker:
         self.access.known.add(device_id)
         if session := self.waiting.get(device_id):
             self._let_in(session)
-            self.outbox.schedule()
+            self.flusher.schedule()
 
     def refuse(self, device_id: str) -> None:
         """Keep a device out from now on; one that waits is told so, one that is in is closed."""
@@ -623,7 +623,7 @@ class Broker:
         if seconds:
             for session in tuple(self.waiting.values()):
                 self._let_in(session, admit=True)
-            self.outbox.schedule()
+            self.flusher.schedule()
 
     def disconnect(self, device_id: str) -> bool:
         """Close a device's connection; returns whether there was one. It may come back."""
@@ -639,7 +639,7 @@ class Broker:
         if delete_variables:
             for variable in [one for one in self.variables if one.owner == device_id]:
                 self.delete(variable.name)
-            self.outbox.schedule()
+            self.flusher.schedule()
 
     def shutdown(self) -> None:
         """Close every session."""
@@ -668,7 +668,7 @@ class Broker:
             self._notify(Observer.device_disconnected, device, reason)
         if will is not None and reason not in WITHOUT_WILL:
             self._publish_will(will, session.device_id)
-        self.outbox.schedule()
+        self.flusher.schedule()
 
     def restore_device(
         self,
@@ -688,7 +688,7 @@ class Broker:
     def flush(self) -> None:
         """Hand out what was published and sent from inside this process."""
         self.end_run()
-        self.outbox.schedule()
+        self.flusher.schedule()
 
     def tick(self) -> None:
         """Look after all that has its time; called about once a second."""
@@ -702,7 +702,7 @@ class Broker:
             self._system_at = now
             self._refresh_system()
             self.end_run()
-        self.outbox.schedule()
+        self.flusher.schedule()
 
     def _let_in(self, session: Session, *, admit: bool = False) -> None:
         device_id = session.requested

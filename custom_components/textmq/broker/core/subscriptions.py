@@ -6,7 +6,7 @@ length of the name and the number of filters that share its levels.
 
 from collections.abc import Iterator
 
-from . import wire
+from ..protocol import names
 
 
 class _Level[S]:
@@ -34,7 +34,7 @@ class Subscriptions[S]:
 
     def add(self, text: str, subscriber: S, *, definitions: bool = False) -> None:
         """Subscribe to a valid name or filter; again changes the option."""
-        if not wire.is_wildcard(text):
+        if not names.is_wildcard(text):
             self._exact.setdefault(text, {})[subscriber] = definitions
             return
         *above, last = text.split("/")
@@ -45,7 +45,7 @@ class Subscriptions[S]:
 
     def remove(self, text: str, subscriber: S) -> None:
         """Take back a subscription that was added."""
-        if not wire.is_wildcard(text):
+        if not names.is_wildcard(text):
             del self._exact[text][subscriber]
             if not self._exact[text]:
                 del self._exact[text]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final, Protocol
 
+from .flusher import Flusher
 from .limits import Limits
-from .outbox import Outbox
 from .variables import Variable
 
 _PIECE: Final = 1 << 16
@@ -19,7 +19,7 @@ class Writer(Protocol):
         """Send bytes; calls `pause` when too much waits to be sent."""
 
 
-class Output:
+class Outbox:
     """The output of a client: its answers in their order, deliveries, and what waits while it does not read.
 
     Of a variable only the newest waits, messages wait up to a number, and nothing else is
@@ -30,6 +30,7 @@ class Output:
         "_backlog",
         "_definitions",
         "_ended",
+        "_flusher",
         "_held",
         "_held_size",
         "_limits",
@@ -37,7 +38,6 @@ class Output:
         "_look_up",
         "_messages",
         "_on_overflow",
-        "_outbox",
         "_size",
         "_writer",
         "paused",
@@ -47,7 +47,7 @@ class Output:
     def __init__(
         self,
         writer: Writer,
-        outbox: Outbox,
+        flusher: Flusher,
         limits: Limits,
         look_up: Callable[[str], Variable | None],
         on_overflow: Callable[[], None],
@@ -57,7 +57,7 @@ class Output:
         on_overflow is called in place of writing when more waits than may.
         """
         self._writer = writer
-        self._outbox = outbox
+        self._flusher = flusher
         self._limits = limits
         self._look_up = look_up
         self._on_overflow = on_overflow
@@ -84,17 +84,17 @@ class Output:
 
     def push(self, blob: bytes) -> None:
         """Take what is to be written in this turn of the event loop."""
-        self.enter_outbox()
+        self.enter_flusher()
         self._lines.append(blob)
         self._size += len(blob)
         if self._size > _PIECE:
             self.flush()
 
-    def enter_outbox(self) -> None:
+    def enter_flusher(self) -> None:
         """See to it that what was taken is written in this turn of the event loop."""
         if not self.queued:
             self.queued = True
-            self._outbox.add(self)
+            self._flusher.add(self)
 
     def deliver(self, name: str, blob: bytes, newest: bytes | None) -> None:
         """Take messages of a variable; newest is kept for it while the client does not read.
@@ -109,7 +109,7 @@ class Output:
         self._held_size += len(newest or b"") - len(self._held.get(name) or b"")
         self._held[name] = newest
         if self._held_size > self._limits.waiting:
-            self.enter_outbox()
+            self.enter_flusher()
 
     def deliver_definition(self, variable: Variable) -> None:
         """Take a variable's new description; the newest is kept while the client does not read."""

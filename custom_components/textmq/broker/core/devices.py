@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from . import wire
+from ..protocol import wire
 
 if TYPE_CHECKING:
-    from .output import Output
+    from .outbox import Outbox
     from .session import Session
 
 
@@ -112,7 +112,7 @@ class Devices:
         self._limit = limit
         self.queued = 0
         """Bytes of all messages that wait."""
-        self.heads: dict[str, Output] = {}
+        self.heads: dict[str, Outbox] = {}
         """Connected devices by the beginning of a canonical MSG to them."""
 
     def __len__(self) -> int:

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from . import wire
-from .definitions import Definition
+from ..protocol import names, wire
+from ..protocol.definitions import Definition
 
 if TYPE_CHECKING:
     from .broker import Watcher
-    from .output import Output
+    from .outbox import Outbox
 
 SYSTEM = "$"
 """First character of the names of the broker's own variables (protocol B9)."""
@@ -43,7 +43,7 @@ class Variable:
         self.head = f"START | COMMAND=SUB | VARIABLE={name} | VALUE="
         self.dirty = False
         self.generation = -1
-        self.receivers: tuple[Output, ...] = ()
+        self.receivers: tuple[Outbox, ...] = ()
         self.watchers: tuple[Watcher, ...] = ()
 
     @property
@@ -111,7 +111,7 @@ class Variables:
 
     def matching(self, text: str) -> list[Variable]:
         """Return the variables that a valid filter matches, the broker's own where it names them."""
-        if not wire.is_wildcard(text):
+        if not names.is_wildcard(text):
             variable = self._by_name.get(text)
             return [variable] if variable else []
         prefix = text[: min(text.find(sign) for sign in "+#" if sign in text)]
@@ -119,5 +119,5 @@ class Variables:
         return [
             variable
             for name, variable in self._by_name.items()
-            if name.startswith(parent) and wire.filter_matches(text, name)
+            if name.startswith(parent) and names.filter_matches(text, name)
         ]

@@ -9,7 +9,7 @@ from contextlib import suppress
 import ssl
 from typing import Final
 
-from .access import Identity
+from ..core.access import Identity
 
 _CIPHERS: Final = (
     "ECDHE-PSK-CHACHA20-POLY1305",

@@ -9,10 +9,10 @@ from contextlib import suppress
 import logging
 from typing import Final, override
 
-from .broker import Broker
-from .session import Session, State
+from ..core.broker import Broker
+from ..core.session import Session, State
+from ..protocol.reasons import CloseReason
 from .tls import HANDSHAKE, TlsConnection, TlsError, TlsServer
-from .wire import CloseReason
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from enum import Enum, StrEnum
 import hmac
 from typing import Final, NamedTuple
 
-from .wire import BadReason, Refusal, filter_matches
+from ..protocol.names import filter_matches
+from ..protocol.reasons import BadReason, Refusal
 
 
 class AccessMode(StrEnum):

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Final, Self
 
-from . import wire
+from . import names, reasons, wire
 from .units import UNITS, Units
 
 TYPES: Final = (
@@ -72,8 +72,8 @@ def _brief(value: str) -> str:
     return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
 
 
-def _refuse(detail: str) -> wire.Refusal:
-    return wire.Refusal(wire.BadReason.BAD_DEFINITION, detail)
+def _refuse(detail: str) -> reasons.Refusal:
+    return reasons.Refusal(reasons.BadReason.BAD_DEFINITION, detail)
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> str:
@@ -187,7 +187,7 @@ class Definition:
         ):
             raise _refuse(f"CLASS=doorbell needs {_RING} among its OPTIONS")
         if self.set is not None and (
-            not wire.is_variable_name(self.set) or self.set.startswith("$")
+            not names.is_variable_name(self.set) or self.set.startswith("$")
         ):
             raise _refuse(f"SET={_brief(self.set)} is not a variable's name")
         if self.icon is not None and ":" not in self.icon:

@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import Final
 
-from .broker import Broker
+from ..core.broker import Broker
 from .connection import Connection
 from .tls import TlsServer
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import re
 from typing import NamedTuple, Self, override
 
-from . import wire
-from .broker import Broker, Observer
-from .definitions import Definition, Rules
-from .variables import Variable
-from .wire import BadReason, Refusal
+from ..core.broker import Broker, Observer
+from ..core.variables import Variable
+from ..protocol import names, wire
+from ..protocol.definitions import Definition, Rules
+from ..protocol.reasons import BadReason, Refusal
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def load(content: bytes, rules: Rules) -> tuple[Variable, bool]:
     try:
         command, params = wire.parse(first)
         name = params["VARIABLE"]
-        wire.check_variable_name(name)
+        names.check_variable_name(name)
         variable = Variable(name, params.get("OWNER", params["DEVICE"]))
         variable.device = params["DEVICE"]
         if command == "PUB":

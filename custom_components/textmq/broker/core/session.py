@@ -5,13 +5,13 @@ from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
-from . import wire
+from ..protocol import framing, names, wire
+from ..protocol.definitions import Definition
+from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import ALL_RIGHTS, Identity, Rights
-from .definitions import Definition
 from .devices import Device, DeviceInfo, Will
-from .output import Output, Writer
+from .outbox import Outbox, Writer
 from .variables import Variable
-from .wire import BadReason, CloseReason, Refusal
 
 if TYPE_CHECKING:
     from .broker import Broker
@@ -151,13 +151,13 @@ class Session:
         self._filter_levels = 0
         self.opened_at = now
         self.received = 0
-        self._framer = wire.Framer(broker.limits.line)
+        self._framer = framing.Framer(broker.limits.line)
         self._sender = wire.message_head("")
         self.will: Will | None = None
         self._id_answer: Mapping[str, str] = {}
         self._malformed = 0
-        self.output = Output(
-            sink, broker.outbox, broker.limits, self._look_up, self._overflow
+        self.output = Outbox(
+            sink, broker.flusher, broker.limits, self._look_up, self._overflow
         )
         self._unsent = 0
         self._reading = True
@@ -182,7 +182,7 @@ class Session:
         framer = self._framer
         if not self.received:
             framer.feed(data)
-            if wire.is_http(framer.start):
+            if framing.is_http(framer.start):
                 self.close(CloseReason.HTTP)
                 return
         elif self.state in NOT_IN or self.rights is not ALL_RIGHTS or self.output.busy:
@@ -190,7 +190,7 @@ class Session:
         elif items := framer.take_canonical(data):
             done = self._receive_canonical(items)
             if done == len(items) and self._tokens >= 0 and not framer.pending:
-                self._broker.outbox.batch_done(self.output)
+                self._broker.flusher.batch_done(self.output)
                 return
             framer.give_back(items[done:])
         self.work()
@@ -246,7 +246,7 @@ class Session:
         if self.state is not State.CLOSED:
             self._set_reading(not blocked)
         self._broker.end_run()
-        self._broker.outbox.batch_done(self.output)
+        self._broker.flusher.batch_done(self.output)
 
     @property
     def _blocked(self) -> bool:
@@ -332,7 +332,7 @@ class Session:
 
     def _identify(self, params: Mapping[str, str]) -> None:
         device_id = _required(params, "ID")
-        wire.check_device_id(device_id)
+        names.check_device_id(device_id)
         if self.state is State.WAITING:
             self._broker.stop_waiting(self)
             self._refuse(
@@ -360,7 +360,7 @@ class Session:
             KEEPALIVE=f"{self._broker.limits.keepalive:g}",
             TIME=wire.encode_time(self._broker.now()),
         )
-        self.output.enter_outbox()
+        self.output.enter_flusher()
 
     def refused(self, refusal: Refusal) -> None:
         """Refuse the ID that was sent, and close."""
@@ -398,7 +398,7 @@ class Session:
 
     def _unsubscribe(self, params: Mapping[str, str]) -> None:
         text = _required(params, "VARIABLE")
-        wire.check_filter(text)
+        names.check_filter(text)
         if text in self.filters:
             self._tokens -= self._filter_levels / _WORK
             del self.filters[text]
@@ -417,8 +417,8 @@ class Session:
     def _get(self, params: Mapping[str, str]) -> None:
         text = _required(params, "VARIABLE")
         found = [v for v in self._read(text) if v.value is not None]
-        if not found and not wire.is_wildcard(text):
-            raise wire.no_such_variable(text)
+        if not found and not names.is_wildcard(text):
+            raise names.no_such_variable(text)
         self._charge(text)
         self._stream(chain(_replay(found), self._ok_line(params)))
 
@@ -427,7 +427,7 @@ class Session:
         found = self._broker.read(text)
         if self.rights is ALL_RIGHTS:
             return found
-        if not wire.is_wildcard(text) and not self.rights.may_read(text):
+        if not names.is_wildcard(text) and not self.rights.may_read(text):
             raise self._forbidden(f"this device may not read {text}")
         return [variable for variable in found if self.rights.may_read(variable.name)]
 
@@ -444,7 +444,7 @@ class Session:
 
     def _charge(self, text: str) -> None:
         """Make a search over all variables cost as many commands as it takes time."""
-        if wire.is_wildcard(text):
+        if names.is_wildcard(text):
             self._tokens -= len(self._broker.variables) / _WORK
 
     def _publish(self, params: Mapping[str, str]) -> None:
@@ -482,7 +482,7 @@ class Session:
 
     def _send(self, params: Mapping[str, str]) -> None:
         target, value = _required(params, "DEVICE"), _required(params, "VALUE")
-        if not self.rights.message and target.lower() != wire.HOME_ASSISTANT:
+        if not self.rights.message and target.lower() != names.HOME_ASSISTANT:
             raise self._forbidden("this device may not send messages")
         self._broker.send(self.device_id, target, value, ttl=_seconds(params, "TTL"))
         self._ok(params)
@@ -630,7 +630,7 @@ def _replay(
 
 def _levels(text: str) -> int:
     """Count the levels of a filter that is to be searched, none for a plain name."""
-    return text.count("/") + 1 if wire.is_wildcard(text) else 0
+    return text.count("/") + 1 if names.is_wildcard(text) else 0
 
 
 def _required(params: Mapping[str, str], key: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 _PROBE_EVERY: Final = 16
 
 
-class Output(Protocol):
+class Writable(Protocol):
     """What is to be sent to one client."""
 
     queued: bool
@@ -21,18 +21,18 @@ class Output(Protocol):
         """Write the output."""
 
 
-class Outbox:
+class Flusher:
     """The sessions whose output waits to be written."""
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         """Use call_soon to get called in the next turn of the event loop."""
         self._call_soon = call_soon
-        self._outputs: list[Output] = []
+        self._outputs: list[Writable] = []
         self._scheduled = False
         self._batches = 0
         self._direct = 0
 
-    def add(self, output: Output) -> None:
+    def add(self, output: Writable) -> None:
         """Note that a session has output; it sets `queued` to be added once only."""
         self._outputs.append(output)
 
@@ -43,7 +43,7 @@ class Outbox:
             self._batches = 0
             self._call_soon(self._write_scheduled)
 
-    def batch_done(self, output: Output) -> None:
+    def batch_done(self, output: Writable) -> None:
         """Write after a batch of received commands; output is the session that received them."""
         self._batches += 1
         if self._direct and not self._scheduled and self._outputs:

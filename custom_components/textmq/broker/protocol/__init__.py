@@ -1,0 +1,1 @@
+"""Text only: what a line means. No clock, no state, no sockets."""

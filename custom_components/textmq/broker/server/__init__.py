@@ -1,0 +1,1 @@
+"""The port and the files: the only asyncio of the broker."""
