@@ -60,7 +60,7 @@ from .const import (
 from .device_flow import KEY_SCHEMA, DeviceSubentryFlow, check_key
 from .hub import Hub, async_get_hub
 from .safe import markdown, plain
-from .settings import ADJUSTABLE_LIMITS, DEFAULT_LIMITS, address
+from .settings import ADJUSTABLE_LIMITS, DEFAULT_LIMITS, address, default_limit
 
 _LOOPBACK: Final = "127.0.0.1"
 _PORT_ERRORS: Final[Mapping[int, str]] = {
@@ -101,9 +101,9 @@ OPTIONS_SCHEMA: Final = probatio.Schema(
         probatio.Required(CONF_LIMITS): section(
             probatio.Schema(
                 {
-                    probatio.Required(
-                        name, default=int(getattr(DEFAULT_LIMITS, name))
-                    ): _whole(least, most)
+                    probatio.Required(name, default=default_limit(name)): _whole(
+                        least, most
+                    )
                     for name, (least, most) in ADJUSTABLE_LIMITS.items()
                 }
             ),
@@ -257,7 +257,7 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
             self.context["title_placeholders"] = {CONF_NAME: f"🔒 {self._device_id}"}
             return await self.async_step_approve_encrypted()
         if hub is not None and self._device_id in hub.broker.waiting:
-            info = hub.broker.waiting[self._device_id].requested_info
+            info = hub.broker.waiting[self._device_id].requested_details
             name = plain(info.name or "") or self._device_id
             self.context["title_placeholders"] = {CONF_NAME: name}
         return await self.async_step_approve()
@@ -271,7 +271,7 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="device_gone")
         if user_input is not None:
             return self._approve(hub, user_input, "device_approved")
-        info = session.requested_info
+        info = session.requested_details
         area = ar.async_get(self.hass).async_get_area_by_name(info.area or "")
         suggested = {CONF_NAME: plain(info.name or "") or self._device_id}
         if area is not None:

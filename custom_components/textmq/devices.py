@@ -20,7 +20,7 @@ from .broker import (
     ALL_RIGHTS,
     CloseReason,
     Device,
-    DeviceInfo as Introduction,
+    DeviceDetails,
     DeviceState,
     Observer,
     __version__,
@@ -284,10 +284,10 @@ class Devices(Observer):
     @override
     def device_admitted(self, device: Device) -> None:
         area = None
-        if device.info.area:
-            area = ar.async_get(self._hass).async_get_area_by_name(device.info.area)
+        if device.details.area:
+            area = ar.async_get(self._hass).async_get_area_by_name(device.details.area)
         self._hub.approve(
-            device.id, device.info.name or device.id, area.id if area else None
+            device.id, device.details.name or device.id, area.id if area else None
         )
 
     @override
@@ -299,9 +299,9 @@ class Devices(Observer):
                     device.id, "is not shown: there are too many devices"
                 )
                 return
-            shown = self._enter(device.id, device.info.name or device.id, None)
+            shown = self._enter(device.id, device.details.name or device.id, None)
             self._hub.variables.move(device.id)
-        self._introduce(shown, device.info)
+        self._introduce(shown, device.details)
         shown.update(available=True)
         if shown.connected_at != device.connected_at:
             shown.connected_at = device.connected_at
@@ -336,7 +336,7 @@ class Devices(Observer):
             },
         )
 
-    def _introduce(self, device: HubDevice, introduction: Introduction) -> None:
+    def _introduce(self, device: HubDevice, introduction: DeviceDetails) -> None:
         """Enter what a device says of itself; what it does not say stays as it was."""
         self._registry.async_update_device(
             device.registry_id,

@@ -35,7 +35,10 @@ async def async_get_config_entry_diagnostics(
             "connections": len(broker.sessions),
             "waiting": list(broker.waiting),
             "waiting_encrypted": list(hub.cards.encrypted),
-            "messages": {"received": broker.messages_received, "sent": broker.sent},
+            "messages": {
+                "received": broker.messages_received,
+                "sent": broker.messages_sent,
+            },
             "closed": _named(broker.closes),
             "refused": _named(hub.refusals),
             "key_failures": hub.troubles.key_failures,
@@ -80,12 +83,12 @@ def _device(hub: Hub, device_id: str) -> dict[str, Any]:
     if (device := hub.broker.devices.get(device_id)) is not None:
         described |= {
             "address": device.address,
-            "info": asdict(device.info),
+            "info": asdict(device.details),
             "connected_at": device.connected_at,
             "last_seen": device.last_seen,
             "encrypted": device.session is not None
             and device.session.identity is not None,
-            "messages_waiting": len(device.queue),
+            "messages_waiting": hub.broker.messages_waiting(device_id),
             "violations": device.violations,
         }
     return described

@@ -15,7 +15,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.discovery_flow import DiscoveryKey, async_create_flow
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
-from .broker import Broker, DeviceInfo, Observer
+from .broker import Broker, DeviceDetails, Observer
 from .const import DOMAIN
 
 PER_MINUTE: Final = 32
@@ -84,7 +84,9 @@ class Cards(Observer):
             self._offer(device_id)
 
     @override
-    def device_waiting(self, device_id: str, info: DeviceInfo, address: str) -> None:
+    def device_waiting(
+        self, device_id: str, details: DeviceDetails, address: str
+    ) -> None:
         self._offer(device_id)
 
     @override

@@ -69,7 +69,7 @@ STATISTICS: Final = (
     StatisticDescription(
         key="messages_sent",
         state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda broker: broker.sent,
+        value=lambda broker: broker.messages_sent,
     ),
 )
 

@@ -43,6 +43,13 @@ ADJUSTABLE_LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "burst": (1, 100000),
 }
 """The limits that a person may change, each with its least and its greatest value."""
+_FIELDS: Final = {"line": "max_line", "messages": "max_queued_messages"}
+"""Names of limits in the broker that differ from those under which they are stored."""
+
+
+def default_limit(name: str) -> int:
+    """Return the default of a limit that a person may change, by the name under which it is stored."""
+    return int(getattr(DEFAULT_LIMITS, _FIELDS.get(name, name)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +75,10 @@ class Settings:
             keepalive_timeout=options.get(
                 CONF_KEEPALIVE_TIMEOUT, DEFAULT_LIMITS.keepalive_timeout
             ),
-            **options.get(CONF_LIMITS, {}),
+            **{
+                _FIELDS.get(name, name): value
+                for name, value in options.get(CONF_LIMITS, {}).items()
+            },
         )
         return cls(
             host=address(entry.data[CONF_HOST]),

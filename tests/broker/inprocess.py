@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from custom_components.textmq.broker.core.access import Access, AccessMode, Identity
 from custom_components.textmq.broker.core.broker import Broker
 from custom_components.textmq.broker.core.limits import Limits
-from custom_components.textmq.broker.core.session import Session
 
 
 @dataclass
@@ -17,6 +16,7 @@ class Sink:
     reading: bool = True
     unsent: int = 0
     wake_at: float | None = None
+    worker: Peer | None = None
 
     def write(self, data: bytes) -> None:
         """Keep what is sent."""
@@ -34,9 +34,14 @@ class Sink:
         """Note that something may be received."""
         self.reading = True
 
-    def wake_after(self, seconds: float) -> None:
+    def work_after(self, seconds: float) -> None:
         """Note when the session wants to go on."""
         self.wake_at = seconds
+
+    def work_soon(self) -> None:
+        """Let the session work when it is its turn."""
+        assert self.worker is not None
+        self.worker.go_on()
 
 
 class Peer:
@@ -50,8 +55,10 @@ class Peer:
         address: str = "192.0.2.1",
     ) -> None:
         """Connect, and ask to be let in under an ID."""
-        self.sink = Sink()
-        self.session = Session(broker, self.sink, address, identity)
+        self.sink = Sink(worker=self)
+        self.scheduled = False
+        self._broker = broker
+        self.session = broker.session(self.sink, address, identity)
         broker.open(self.session)
         if device_id:
             self.send(f"COMMAND=ID | ID={device_id}")
@@ -59,7 +66,24 @@ class Peer:
     def send(self, *messages: str) -> None:
         """Send messages, each without START and END."""
         lines = "".join(f"START | {message} | END\n" for message in messages)
-        self.session.receive(lines.encode("ascii"))
+        self.send_bytes(lines.encode("ascii"))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.session.receive(data)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let the session work, as its connection does."""
+        self._broker.scheduler.ready(self)
+
+    def work(self) -> bool:
+        """Take a turn."""
+        return self.session.work()
+
+    def charge(self, seconds: float) -> None:
+        """Charge what it has cost."""
+        self.session.charge(seconds)
 
     def take(self) -> list[str]:
         """Return the messages received since the last time, each without START and END."""
@@ -93,9 +117,11 @@ def make_broker(
     limits: Limits | None = None,
 ) -> Broker:
     """Make a broker that writes at once."""
+    clock = clock or Clock()
     return Broker(
         access=Access(mode, known),
         limits=limits,
-        clock=clock or Clock(),
+        clock=clock,
+        cpu_time=clock,
         version="test",
     )

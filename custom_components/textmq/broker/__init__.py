@@ -1,9 +1,11 @@
 """The TextMQ broker: standard library only, knows nothing of Home Assistant."""
 
 from .core.access import ALL_RIGHTS, Access, AccessMode, Rights
-from .core.broker import Broker, Delivery, Observer, Publication
-from .core.devices import Device, DeviceInfo, DeviceState
+from .core.broker import Broker
+from .core.devices import Device, DeviceDetails, DeviceState
 from .core.limits import Limits
+from .core.mailbox import Delivery
+from .core.observers import Observer, Publication
 from .core.variables import Variable
 from .protocol import names, wire
 from .protocol.definitions import Definition, Rules
@@ -23,7 +25,7 @@ __all__ = [
     "Definition",
     "Delivery",
     "Device",
-    "DeviceInfo",
+    "DeviceDetails",
     "DeviceState",
     "Limits",
     "Listener",

@@ -12,7 +12,7 @@ import signal
 import sys
 
 from . import Access, AccessMode, Broker, Limits, Listener, Saver, Store, __version__
-from .core.limits import NO_LIMITS
+from .core.limits import no_limits
 from .protocol.names import is_device_id
 
 DEFAULT_PORT = 7883
@@ -95,7 +95,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 async def serve(arguments: argparse.Namespace) -> None:
     """Run until SIGTERM or SIGINT. Raises OSError where port or folder can't be used."""
     limits = replace(
-        NO_LIMITS if arguments.no_limits else DEFAULTS,
+        no_limits() if arguments.no_limits else DEFAULTS,
         keepalive=arguments.keepalive,
         keepalive_timeout=arguments.keepalive_timeout,
     )

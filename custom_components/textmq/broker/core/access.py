@@ -21,8 +21,8 @@ class AccessMode(StrEnum):
 class Verdict(Enum):
     """The answer to a device that asks to be let in; a refusal is raised instead."""
 
-    LET_IN = "let in"
-    ADMIT = "let in, and known from now on"
+    ALLOW = "let in"
+    ALLOW_AND_REMEMBER = "let in, and known from now on"
     ASK = "a person decides"
 
 
@@ -75,11 +75,21 @@ class Access:
         """What a device may do, by device ID; all where it is not listed."""
         self.permit_until = 0.0
         """End of the permit window, in seconds of the broker's monotonic clock."""
+        self.permit_left = 0
+        """Devices that the window lets in yet."""
 
     @property
     def guests(self) -> bool:
         """Clients without an ID may use the broker."""
         return self.mode is AccessMode.OPEN
+
+    def knows(self, device_id: str) -> bool:
+        """Tell whether a person has let a device in for good."""
+        return device_id in self.known or device_id in self.keys
+
+    def rights_of(self, device_id: str) -> Rights:
+        """Return what a device may do."""
+        return self.rights.get(device_id, ALL_RIGHTS)
 
     def judge(self, device_id: str, identity: Identity | None, now: float) -> Verdict:
         """Judge a device that sends ID; identity is None in plain text.
@@ -93,12 +103,16 @@ class Access:
             same = hmac.compare_digest(identity.key, key)
             if not key or not same or identity.device_id != device_id:
                 raise Refusal(BadReason.DENIED, "ID must be the identity of the key")
-            return Verdict.LET_IN
+            return Verdict.ALLOW
         if device_id in self.keys or self.mode is AccessMode.KEY:
             raise key_required()
         if self.mode is AccessMode.OPEN or device_id in self.known:
-            return Verdict.LET_IN
-        return Verdict.ADMIT if now < self.permit_until else Verdict.ASK
+            return Verdict.ALLOW
+        return Verdict.ALLOW_AND_REMEMBER if self.is_permitting(now) else Verdict.ASK
+
+    def is_permitting(self, now: float) -> bool:
+        """Tell whether the permit window is open; now is of the monotonic clock, in seconds."""
+        return now < self.permit_until and self.permit_left > 0
 
 
 def key_required() -> Refusal:

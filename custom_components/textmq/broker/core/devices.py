@@ -1,15 +1,14 @@
-"""Devices: who is or was here under an ID, and the messages that wait for them (protocol B5)."""
+"""Devices: the ones that are or were here under an ID (protocol B5)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from ..protocol import wire
-
-if TYPE_CHECKING:
-    from .outbox import Outbox
-    from .session import Session
+from ..protocol.reasons import BadReason, CloseReason, Refusal
+from .access import Identity, Rights
+from .outbox import Outbox
 
 
 class DeviceState(StrEnum):
@@ -21,7 +20,7 @@ class DeviceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceInfo:
+class DeviceDetails:
     """What a device says of itself with its ID (protocol B5); decoded texts, None where not said."""
 
     name: str | None = None
@@ -51,11 +50,22 @@ class Will(NamedTuple):
     retain: bool
 
 
-class Queued(NamedTuple):
-    """A MSG that waits for its device until a time of the monotonic clock."""
+class Peer(Protocol):
+    """The session that speaks for a device."""
 
-    line: bytes
-    until: float
+    rights: Rights
+    identity: Identity | None
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be sent to it."""
+
+    @property
+    def patterns(self) -> Mapping[str, None]:
+        """The names and filters that it subscribed to."""
+
+    def close(self, reason: CloseReason) -> None:
+        """End the session."""
 
 
 class Device:
@@ -66,10 +76,9 @@ class Device:
         "asleep_until",
         "connected_at",
         "connects",
+        "details",
         "id",
-        "info",
         "last_seen",
-        "queue",
         "session",
         "violations",
         "will",
@@ -78,8 +87,8 @@ class Device:
     def __init__(self, device_id: str) -> None:
         """Make a device that has not been here yet."""
         self.id = device_id
-        self.info = DeviceInfo()
-        self.session: Session | None = None
+        self.details = DeviceDetails()
+        self.session: Peer | None = None
         self.address = ""
         self.connected_at: float | None = None
         self.last_seen: float | None = None
@@ -87,7 +96,6 @@ class Device:
         """End of the announced sleep, in seconds of the monotonic clock; None where awake."""
         self.will: Will | None = None
         """The will of a sleeper, published when it does not come back in time."""
-        self.queue: list[Queued] = []
         self.connects: list[float] = []
         """Times of the latest connects, of the monotonic clock."""
         self.violations = 0
@@ -106,14 +114,11 @@ class Device:
 class Devices:
     """The table of devices."""
 
-    def __init__(self, limit: int) -> None:
-        """Remember at most limit devices: of those not here the longest gone is forgotten."""
+    def __init__(self) -> None:
+        """Make an empty table."""
         self._by_id: dict[str, Device] = {}
-        self._limit = limit
-        self.queued = 0
-        """Bytes of all messages that wait."""
-        self.heads: dict[str, Outbox] = {}
-        """Connected devices by the beginning of a canonical MSG to them."""
+        self.by_message_prefix: dict[str, Outbox] = {}
+        """Outboxes of connected devices by the beginning of a canonical MSG to them."""
 
     def __len__(self) -> int:
         """Count the devices."""
@@ -127,51 +132,40 @@ class Devices:
         """Return a device by ID."""
         return self._by_id.get(device_id)
 
-    def enter(self, device_id: str) -> Device:
-        """Return the device of an ID, made where it is new, as the latest of all."""
-        device = self._by_id.pop(device_id, None) or Device(device_id)
+    def enter(
+        self, device_id: str, limit: int, may_forget: Callable[[Device], bool]
+    ) -> Device:
+        """Return the device of an ID, made where it is new, as the latest of all.
+
+        Where there are more than limit the longest gone that may be forgotten is. Raises
+        Refusal (limit) where there is none.
+        """
+        device = self._by_id.get(device_id)
+        if device is None:
+            if len(self._by_id) >= limit:
+                self._forget_one(may_forget)
+            device = Device(device_id)
+        else:
+            del self._by_id[device_id]
         self._by_id[device_id] = device
-        if len(self._by_id) > self._limit:
-            gone = next((one for one in self if one.session is None), None)
-            if gone:
-                self.forget(gone.id)
         return device
 
-    def queue(self, device: Device, message: Queued) -> None:
-        """Let a message wait for a device."""
-        device.queue.append(message)
-        self.queued += len(message.line)
+    def _forget_one(self, may_forget: Callable[[Device], bool]) -> None:
+        gone = next((one for one in self if may_forget(one)), None)
+        if gone is None:
+            raise Refusal(BadReason.LIMIT, "there are too many devices already")
+        del self._by_id[gone.id]
 
-    def take_queue(self, device: Device, now: float) -> list[bytes]:
-        """Take what waits for a device and has not expired, now being of the monotonic clock."""
-        self.expire(device, now)
-        lines = [message.line for message in device.queue]
-        self._clear_queue(device)
-        return lines
-
-    def expire(self, device: Device, now: float) -> None:
-        """Drop the messages for a device whose time has passed."""
-        left = [message for message in device.queue if message.until > now]
-        if len(left) < len(device.queue):
-            self._clear_queue(device)
-            for message in left:
-                self.queue(device, message)
-
-    def _clear_queue(self, device: Device) -> None:
-        self.queued -= sum(len(message.line) for message in device.queue)
-        device.queue.clear()
-
-    def attach(self, device: Device, session: "Session") -> None:
+    def attach(self, device: Device, session: Peer) -> None:
         """Connect a device with the session that speaks for it."""
         device.session = session
-        self.heads[f"START | COMMAND=MSG | DEVICE={device.id}"] = session.output
+        self.by_message_prefix[wire.message_prefix(device.id)] = session.outbox
 
     def detach(self, device: Device) -> None:
         """Part a device from its session."""
         device.session = None
-        del self.heads[f"START | COMMAND=MSG | DEVICE={device.id}"]
+        del self.by_message_prefix[wire.message_prefix(device.id)]
 
     def forget(self, device_id: str) -> None:
-        """Remove a device that is not connected, and what waits for it."""
-        if device := self._by_id.pop(device_id, None):
-            self._clear_queue(device)
+        """Remove a device that is not connected."""
+        self._by_id.pop(device_id, None)

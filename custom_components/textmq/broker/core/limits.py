@@ -1,23 +1,29 @@
-"""Every bound of the broker, each with its reason (protocol A1, A4, B5, B8)."""
+"""Every bound of the broker, each with its reason (protocol A1, A4, B3 to B8, Limits)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 UNLIMITED: Final = 1 << 62
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Limits:
-    """Bounds on what clients may use; times in seconds, sizes in bytes."""
+    """Bounds on what clients may use; times in seconds, sizes in bytes.
 
-    line: int = 4096
+    One object is shared by all rooms of a broker, so a bound that changes holds at once.
+    """
+
+    max_line: int = 4096
     """Longest line: fits the buffer of a small node, and a value of any sensible size."""
 
     clients: int = 1000
     """Connections at once: well above a large house, well below the file descriptors of a process."""
 
-    strangers: int = 32
+    max_unauthorized: int = 32
     """Connections not yet let in: the oldest goes, since a real device identifies within milliseconds."""
+
+    closing: int = 64
+    """Sockets that are being closed: past it the oldest is cut, so that nobody uses up the descriptors."""
 
     identify_timeout: float = 10
     """Time to send ID where one is needed: a slow link takes a second, a port scanner stays silent."""
@@ -28,6 +34,9 @@ class Limits:
     keepalive_timeout: float = 10
     """Silence after HELLO? before the client counts as lost."""
 
+    decision_timeout: float = 600
+    """The same while a person is to decide: who types by hand does not answer HELLO?."""
+
     variables: int = 5000
     """Variables in all: 500 devices of 10; each is a file and perhaps an entity."""
 
@@ -37,20 +46,35 @@ class Limits:
     subscriptions: int = 1000
     """Subscriptions per client, filters included."""
 
-    filter_levels: int = 4000
-    """Levels of all filters of a client together: bounds the time to find who gets a variable."""
+    filter_levels: int = 500
+    """Levels of all filters of a client together; a node of a house has under 50."""
 
-    waiting: int = 1 << 20
-    """Bytes that may wait for a client that does not read, besides the newest values of its variables."""
+    filter_levels_total: int = 6000
+    """Levels of the filters of all clients, shared ones once: bounds the time to find who gets a variable to 2 ms."""
+
+    subscription_bytes: int = 1 << 24
+    """Memory of the subscriptions of all clients together, as estimated."""
+
+    max_pending_bytes: int = 1 << 20
+    """Bytes that may wait for a client that does not read, besides the latest values of its variables."""
 
     high_water: int = 1 << 16
-    """Bytes in the socket's write buffer above which a client counts as not reading."""
+    """Bytes that the system did not take above which a client counts as not reading."""
 
-    messages: int = 32
+    events_per_variable: int = 8
+    """Publishes with RETAIN=NO of one variable that wait for a slow reader: what a button does in a second."""
+
+    events: int = 256
+    """The same of all variables together."""
+
+    max_queued_messages: int = 32
     """MSGs that wait for a device, asleep or slow: past that the sender is told (B8)."""
 
-    queued: int = 1 << 22
+    max_queued_bytes: int = 1 << 22
     """Bytes of the MSGs that wait for devices that are not here, all together."""
+
+    queued_bytes_per_sender: int = 1 << 18
+    """The same of one sender, so that nobody fills the room of all."""
 
     message_ttl: float = 7 * 86400
     """Longest time that a MSG may wait for a device (B5)."""
@@ -58,14 +82,53 @@ class Limits:
     devices: int = 2000
     """Devices remembered, connected or not: twice the clients, the longest gone is forgotten first."""
 
-    connects: int = 20
+    max_connects_per_minute: int = 20
     """Connects of one ID within a minute: more is a loop, or two clients that use the same ID."""
+
+    max_id_changes_per_minute: int = 20
+    """Changes of the ID of one connection within a minute: a device has one."""
+
+    admissions: int = 20
+    """Devices that one window of "Allow new devices" lets in: more than a person unpacks at once."""
 
     rate: float = 1000
     """Commands a second that a client may send for long; beyond it the broker reads no faster."""
 
     burst: float = 5000
     """Commands that a client may send at once: a node with many entities after a reconnect."""
+
+    unauthorized_rate: float = 10
+    """The same of a client that is not let in yet: it has nothing to say but its ID."""
+
+    unauthorized_burst: float = 20
+    """The same at once."""
+
+    share: float = 0.1
+    """Time of the event loop, seconds each second, that a client may cost for long."""
+
+    share_burst: float = 0.5
+    """The same at once: a node with many entities after a reconnect."""
+
+    unauthorized_share: float = 0.001
+    """The same of a client that is not let in yet."""
+
+    unauthorized_share_burst: float = 0.005
+    """The same at once: a TLS handshake takes a millisecond, on a small machine four."""
+
+    unauthorized_share_total: float = 0.03
+    """The same of all clients that are not let in yet, together, whoever connects how often."""
+
+    unauthorized_share_total_burst: float = 0.25
+    """The same at once: a house with hundreds of nodes after a restart."""
+
+    wake: float = 0.00001
+    """Time that the event loop takes to come to a client: it is charged too, and can't be measured from inside."""
+
+    slice: float = 0.0015
+    """Time in which one client is served before the next one's turn: no one else notices it."""
+
+    turn: float = 0.003
+    """Time in which clients are served in one turn of the event loop: then Home Assistant goes on."""
 
     malformed: int = 16
     """Malformed lines in a row before the connection is closed (B1)."""
@@ -76,17 +139,34 @@ class Limits:
     linger: float = 2
     """Time that a closed connection gets to take its CLOSE before it is cut."""
 
+    def update(self, other: "Limits") -> None:
+        """Take over the bounds of another object."""
+        for field in fields(other):
+            setattr(self, field.name, getattr(other, field.name))
 
-NO_LIMITS: Final = Limits(
-    clients=UNLIMITED,
-    strangers=UNLIMITED,
-    variables=UNLIMITED,
-    variables_per_client=UNLIMITED,
-    subscriptions=UNLIMITED,
-    filter_levels=UNLIMITED,
-    devices=UNLIMITED,
-    connects=UNLIMITED,
-    rate=UNLIMITED,
-    burst=UNLIMITED,
-)
-"""For measurements: only what keeps memory bounded is left."""
+
+def no_limits() -> Limits:
+    """Return bounds for measurements: only what keeps memory and the turns bounded is left."""
+    return Limits(
+        clients=UNLIMITED,
+        max_unauthorized=UNLIMITED,
+        variables=UNLIMITED,
+        variables_per_client=UNLIMITED,
+        subscriptions=UNLIMITED,
+        filter_levels=UNLIMITED,
+        filter_levels_total=UNLIMITED,
+        subscription_bytes=UNLIMITED,
+        devices=UNLIMITED,
+        max_connects_per_minute=UNLIMITED,
+        max_id_changes_per_minute=UNLIMITED,
+        rate=UNLIMITED,
+        burst=UNLIMITED,
+        unauthorized_rate=UNLIMITED,
+        unauthorized_burst=UNLIMITED,
+        share=UNLIMITED,
+        share_burst=UNLIMITED,
+        unauthorized_share=UNLIMITED,
+        unauthorized_share_burst=UNLIMITED,
+        unauthorized_share_total=UNLIMITED,
+        unauthorized_share_total_burst=UNLIMITED,
+    )

@@ -1,15 +1,19 @@
-"""What is to be sent to one client: joined, and bounded where the client does not read (protocol B8)."""
+"""What is to be sent to one client: joined, and bounded where the client does not read (protocol B4, B8)."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Final, Protocol
 
-from .flusher import Flusher
+from ..protocol import wire
 from .limits import Limits
+from .quota import Scheduler, Worker
 from .variables import Variable
 
-_PIECE: Final = 1 << 16
+_MAX_WRITE: Final = 1 << 16
 """Bytes that are joined before they are written, at most."""
+_LOOK_EVERY: Final = 16
+"""Steps of a replay between two looks at the clock."""
+_ENTRY: Final = 400
+"""Bytes that what waits of a name takes, at most, besides its messages."""
 
 
 class Writer(Protocol):
@@ -19,27 +23,91 @@ class Writer(Protocol):
         """Send bytes; calls `pause` when too much waits to be sent."""
 
 
+class Sink(Writer, Protocol):
+    """The connection under a session."""
+
+    def close(self) -> None:
+        """End the connection after what was written has been sent."""
+
+    def pause_reading(self) -> None:
+        """Receive nothing more for now."""
+
+    def resume_reading(self) -> None:
+        """Receive again."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and not yet sent."""
+
+    def work_after(self, seconds: float) -> None:
+        """Let the session work again after a time."""
+
+    def work_soon(self) -> None:
+        """Let the session work again when it is its turn."""
+
+
+class _Held:
+    """What waits of one variable, in the order of its publishes: its latest state, and events."""
+
+    __slots__ = ("lines", "missed", "size", "state_at")
+
+    def __init__(self, missed: int) -> None:
+        self.lines: list[bytes | None] = []
+        """Messages; None stands for the value that the variable has when the client reads again."""
+        self.state_at = -1
+        """Place of the state, a value or a DEL, among the lines; -1 where only events wait."""
+        self.missed = missed
+        """Events that were dropped before the first of these."""
+        self.size = 0
+        """Bytes that this takes, besides the value."""
+
+    @property
+    def events(self) -> int:
+        return len(self.lines) - (self.state_at >= 0)
+
+    def put_state(self, line: bytes | None) -> None:
+        if self.state_at >= 0:
+            self.size -= len(self.lines.pop(self.state_at) or b"")
+        self.state_at = len(self.lines)
+        self.put(line)
+
+    def put(self, line: bytes | None) -> None:
+        self.lines.append(line)
+        self.size += len(line or b"")
+
+    def drop_oldest_event(self) -> None:
+        place = 1 if self.state_at == 0 else 0
+        self.size -= len(self.lines.pop(place) or b"")
+        if self.state_at > place:
+            self.state_at -= 1
+        self.missed += 1
+
+
 class Outbox:
     """The output of a client: its answers in their order, deliveries, and what waits while it does not read.
 
-    Of a variable only the newest waits, messages wait up to a number, and nothing else is
-    made for the client before it has taken what it was sent.
+    Of a variable only the latest value waits, events and messages wait up to a number, and nothing
+    else is made for the client before it has taken what it was sent.
     """
 
     __slots__ = (
-        "_backlog",
         "_definitions",
         "_ended",
-        "_flusher",
+        "_events",
         "_held",
         "_held_size",
         "_limits",
         "_lines",
         "_look_up",
-        "_messages",
+        "_missed",
         "_on_overflow",
+        "_pending_messages",
+        "_replay",
+        "_scheduler",
         "_size",
         "_writer",
+        "cause",
+        "holding",
         "paused",
         "queued",
     )
@@ -47,7 +115,7 @@ class Outbox:
     def __init__(
         self,
         writer: Writer,
-        flusher: Flusher,
+        scheduler: Scheduler,
         limits: Limits,
         look_up: Callable[[str], Variable | None],
         on_overflow: Callable[[], None],
@@ -57,100 +125,191 @@ class Outbox:
         on_overflow is called in place of writing when more waits than may.
         """
         self._writer = writer
-        self._flusher = flusher
+        self._scheduler = scheduler
         self._limits = limits
         self._look_up = look_up
         self._on_overflow = on_overflow
         self._ended = False
         self.queued = False
+        self.cause: Worker | None = None
         self.paused = False
         """The client does not read."""
+        self.holding = False
+        """It is to take what it was sent before anything new of a variable, and before its next command."""
         self._lines: list[bytes] = []
         self._size = 0
-        self._backlog: Iterator[bytes] | None = None
-        self._held: dict[str, bytes | None] | None = None
+        self._replay: Iterator[bytes | None] | None = None
+        self._held: dict[str, _Held] = {}
         self._held_size = 0
-        self._definitions: dict[str, None] | None = None
-        self._messages: list[bytes] | None = None
+        self._events = 0
+        self._missed: dict[str, int] = {}
+        """Events that were dropped where none of the variable is left to say so: the next one does."""
+        self._definitions: dict[str, None] = {}
+        self._pending_messages: list[bytes] = []
 
-    @property
-    def busy(self) -> bool:
-        """The client is to take what it was sent before its next command is carried out."""
-        return self.paused or self._backlog is not None
+    # What is to be sent
 
     def answer(self, lines: bytes) -> None:
-        """Take an answer; who answers sees to it that it is written."""
+        """Take an answer; the one who answers sees to it that it is written."""
         self._lines.append(lines)
 
     def push(self, blob: bytes) -> None:
         """Take what is to be written in this turn of the event loop."""
-        self.enter_flusher()
+        if not self.queued:
+            self._scheduler.add(self)
         self._lines.append(blob)
         self._size += len(blob)
-        if self._size > _PIECE:
+        if self._size > _MAX_WRITE:
             self.flush()
 
-    def enter_flusher(self) -> None:
+    def write_soon(self) -> None:
         """See to it that what was taken is written in this turn of the event loop."""
-        if not self.queued:
-            self.queued = True
-            self._flusher.add(self)
+        self._scheduler.add(self)
 
-    def deliver(self, name: str, blob: bytes, newest: bytes | None) -> None:
-        """Take messages of a variable; newest is kept for it while the client does not read.
+    def deliver(self, name: str, blob: bytes) -> None:
+        """Take SUB messages of a variable; while the client does not read, the value of then waits for it."""
+        if self.holding:
+            self._hold(name).put_state(None)
+        else:
+            self.push(blob)
 
-        None stands for the value that the variable has when the client reads again.
+    def deliver_deletion(self, name: str, blob: bytes) -> None:
+        """Take the DEL of a variable: it takes the place of its value."""
+        if not self.holding:
+            self.push(blob)
+            return
+        held = self._hold(name)
+        before = held.size
+        held.put_state(blob)
+        self._grow(held.size - before)
+
+    def deliver_event(self, name: str, blob: bytes) -> None:
+        """Take a SUB message of a value that is not stored; of these, a number waits, in their place."""
+        if not self.holding:
+            missed = self._missed.pop(name, 0) if self._missed else 0
+            self.push(_marked(blob, missed))
+            return
+        held = self._hold(name)
+        before, events = held.size, held.events
+        full = self._events >= self._limits.events
+        if events and (full or events >= self._limits.events_per_variable):
+            held.drop_oldest_event()
+        elif full:
+            held.missed += 1
+            return
+        else:
+            self._events += 1
+        held.put(blob)
+        self._grow(held.size - before)
+
+    def deliver_definition(self, variable: Variable) -> None:
+        """Take a variable's new description; the latest is kept while the client does not read."""
+        if self.holding:
+            self._definitions[variable.name] = None
+        else:
+            self.push(variable.describe())
+
+    def deliver_message(self, blob: bytes, *, accepted: bool = False) -> bool:
+        """Take a MSG; False where too many wait already for a client that does not read.
+
+        One that was accepted before, and waited for the device, is always taken.
         """
         if not self.paused:
             self.push(blob)
-            return
-        if self._held is None:
-            self._held = {}
-        self._held_size += len(newest or b"") - len(self._held.get(name) or b"")
-        self._held[name] = newest
-        if self._held_size > self._limits.waiting:
-            self.enter_flusher()
-
-    def deliver_definition(self, variable: Variable) -> None:
-        """Take a variable's new description; the newest is kept while the client does not read."""
-        if not self.paused:
-            self.push(variable.describe())
-            return
-        if self._definitions is None:
-            self._definitions = {}
-        self._definitions[variable.name] = None
-
-    def deliver_message(self, blob: bytes) -> bool:
-        """Take a MSG; False where too many wait already for a client that does not read."""
-        if not self.paused:
-            self.push(blob)
             return True
-        if self._messages is None:
-            self._messages = []
-        if len(self._messages) >= self._limits.messages:
+        waiting = len(self._pending_messages)
+        if waiting >= self._limits.max_queued_messages and not accepted:
             return False
-        self._messages.append(blob)
+        self._pending_messages.append(blob)
         return True
 
-    def stream(self, lines: Iterator[bytes]) -> None:
-        """Write lines as fast as the client takes them; it is busy until it has them all."""
-        self._backlog = lines
-        self._pump()
+    def _hold(self, name: str) -> _Held:
+        held = self._held.get(name)
+        if held is None:
+            held = self._held[name] = _Held(self._missed.pop(name, 0))
+            if self._look_up(name) is None:
+                # There is no end of names that are no variables.
+                held.size = _ENTRY
+                self._grow(_ENTRY)
+        return held
 
-    def _pump(self) -> None:
-        while self._backlog is not None and not self.paused:
-            for line in self._backlog:
-                self._lines.append(line)
-                self._size += len(line)
-                if self._size > _PIECE:
-                    self.flush()
-                    break
+    def _grow(self, size: int) -> None:
+        self._held_size += size
+        if self._held_size > self._limits.max_pending_bytes:
+            self._scheduler.add(self)
+
+    # Replays
+
+    def stream(self, lines: Iterator[bytes | None]) -> None:
+        """Write lines as fast as the client takes them, in its slices; None is a step without a line."""
+        self._replay = lines
+        self.holding = True
+
+    def pump(self) -> bool:
+        """Write on what is streamed and what waited, until the slice is over; return whether something is left."""
+        steps = 0
+        while not self.paused and not self._ended:
+            if self._replay is None:
+                if not self._held and not self._definitions:
+                    self.holding = False
+                    return False
+                self._replay = self._take_held()
+            for line in self._replay:
+                if line is not None:
+                    self._lines.append(line)
+                    self._size += len(line)
+                    if self._size > _MAX_WRITE:
+                        self.flush()
+                        break
+                steps += 1
+                if steps % _LOOK_EVERY == 0 and self._scheduler.is_over():
+                    return True
             else:
-                self._backlog = None
+                self._replay = None
+        return False
+
+    def take_newer(self, name: str) -> bytes | None:
+        """Take what waits of a variable whose value of before is about to be sent; None where that is the latest."""
+        held = self._held.get(name)
+        return self._join(name) if held and held.state_at >= 0 else None
+
+    def _take_held(self) -> Iterator[bytes | None]:
+        while self._definitions:
+            name = next(iter(self._definitions))
+            del self._definitions[name]
+            variable = self._look_up(name)
+            yield variable.describe() if variable else None
+        while self._held:
+            yield self._join(next(iter(self._held)))
+
+    def _join(self, name: str) -> bytes:
+        """Take all that waits of a variable, in one piece: nothing newer may come between."""
+        held = self._held.pop(name)
+        self._held_size -= held.size
+        self._events -= held.events
+        variable = self._look_up(name)
+        lines: list[bytes] = []
+        missed = held.missed
+        for place, line in enumerate(held.lines):
+            if place == held.state_at:
+                if line is not None:
+                    lines.append(line)
+                elif variable and variable.value is not None:
+                    lines.append(variable.delivery())
+            elif line is not None:
+                lines.append(_marked(line, missed))
+                missed = 0
+        if missed:
+            self._missed[name] = missed
+            if len(self._missed) > self._limits.events:
+                self._on_overflow()
+        return b"".join(lines)
+
+    # Writing
 
     def flush(self) -> None:
         """Write what is to be sent, in one piece."""
-        if self._held_size > self._limits.waiting:
+        if self._held_size > self._limits.max_pending_bytes:
             self._held_size = 0
             self._on_overflow()
             return
@@ -163,43 +322,25 @@ class Outbox:
 
     def pause(self) -> None:
         """The client does not read: hold back what can wait."""
-        self.paused = True
+        self.paused = self.holding = True
 
     def resume(self) -> None:
-        """The client reads again: give it what waited, the newest of each variable."""
+        """The client reads again; `pump` gives it what waited."""
         self.paused = False
-        if self._messages:
-            self._lines.extend(self._messages)
-            self._messages = None
-        if self._held or self._definitions:
-            waited = self._take_held()
-            self._backlog = chain(waited, self._backlog or ())
-        self._pump()
-
-    def _take_held(self) -> Iterator[bytes]:
-        definitions, self._definitions = self._definitions or {}, None
-        held, self._held, self._held_size = self._held or {}, None, 0
-        return chain(
-            self._descriptions(definitions),
-            self._newest(held),
-        )
-
-    def _descriptions(self, names: dict[str, None]) -> Iterator[bytes]:
-        for name in names:
-            if variable := self._look_up(name):
-                yield variable.describe()
-
-    def _newest(self, held: dict[str, bytes | None]) -> Iterator[bytes]:
-        for name, newest in held.items():
-            variable = self._look_up(name)
-            if newest is not None:
-                yield newest
-            elif variable and variable.value is not None:
-                yield variable.delivery()
+        self._lines.extend(self._pending_messages)
+        self._pending_messages.clear()
 
     def end(self) -> None:
         """Write what was taken, and forget what waits."""
         self._held_size = 0
         self.flush()
         self._ended = True
-        self._backlog = self._held = self._definitions = self._messages = None
+        self._replay = None
+        self._held.clear()
+        self._definitions.clear()
+        self._pending_messages.clear()
+
+
+def _marked(line: bytes, missed: int) -> bytes:
+    """Return an event's message, which says how many before it were missed."""
+    return wire.add_parameter(line, "MISSED", str(missed)) if missed else line

@@ -5,8 +5,24 @@ length of the name and the number of filters that share its levels.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from ..protocol import names
+
+_SUBSCRIPTION: Final = 250
+"""Bytes that a subscription takes besides its text, about."""
+_NODE: Final = 450
+"""Bytes that a level of a filter takes, about."""
+
+
+def levels(pattern: str) -> int:
+    """Count the levels of a filter that is to be searched, none for a plain name."""
+    return pattern.count("/") + 1 if names.is_wildcard(pattern) else 0
+
+
+def size(pattern: str) -> int:
+    """Estimate the memory that a subscription takes, in bytes."""
+    return _SUBSCRIPTION + 2 * len(pattern) + _NODE * levels(pattern)
 
 
 class _Level[S]:
@@ -31,26 +47,40 @@ class Subscriptions[S]:
         """Make an empty set."""
         self._exact: dict[str, dict[S, bool]] = {}
         self._root = _Level[S]()
+        self.nodes = 0
+        """Levels of all filters together, those that filters share counted once."""
+        self.bytes = 0
+        """Memory of all subscriptions together, as estimated."""
 
-    def add(self, text: str, subscriber: S, *, definitions: bool = False) -> None:
+    def add(self, pattern: str, subscriber: S, *, definitions: bool = False) -> None:
         """Subscribe to a valid name or filter; again changes the option."""
-        if not names.is_wildcard(text):
-            self._exact.setdefault(text, {})[subscriber] = definitions
-            return
-        *above, last = text.split("/")
+        subscribers = self._subscribers(pattern)
+        if subscriber not in subscribers:
+            self.bytes += size(pattern)
+        subscribers[subscriber] = definitions
+
+    def _subscribers(self, pattern: str) -> dict[S, bool]:
+        """Return the subscribers of a name or filter, to add to them."""
+        if not names.is_wildcard(pattern):
+            return self._exact.setdefault(pattern, {})
+        *above, last = pattern.split("/")
         level = self._root
         for key in above if last == "#" else (*above, last):
-            level = level.levels.setdefault(key, _Level())
-        (level.below if last == "#" else level.here)[subscriber] = definitions
+            if key not in level.levels:
+                level.levels[key] = _Level()
+                self.nodes += 1
+            level = level.levels[key]
+        return level.below if last == "#" else level.here
 
-    def remove(self, text: str, subscriber: S) -> None:
+    def remove(self, pattern: str, subscriber: S) -> None:
         """Take back a subscription that was added."""
-        if not names.is_wildcard(text):
-            del self._exact[text][subscriber]
-            if not self._exact[text]:
-                del self._exact[text]
+        self.bytes -= size(pattern)
+        if not names.is_wildcard(pattern):
+            del self._exact[pattern][subscriber]
+            if not self._exact[pattern]:
+                del self._exact[pattern]
             return
-        *above, last = text.split("/")
+        *above, last = pattern.split("/")
         level = self._root
         path: list[tuple[_Level[S], str]] = []
         for key in above if last == "#" else (*above, last):
@@ -61,9 +91,10 @@ class Subscriptions[S]:
             if not parent.levels[key].unused:
                 break
             del parent.levels[key]
+            self.nodes -= 1
 
     def match(self, name: str) -> dict[S, bool]:
-        """Return who wants a variable, each once, with whether it wants descriptions."""
+        """Return the subscribers of a variable, each once, with whether it wants descriptions."""
         found = dict(self._exact.get(name, {}))
         if self._root.unused:
             return found
@@ -73,20 +104,20 @@ class Subscriptions[S]:
         return found
 
     def _match(self, name: str) -> Iterator[dict[S, bool]]:
-        levels = [self._root]
+        reached = [self._root]
         wild = not name.startswith("$")
         for text in name.split("/"):
             if wild:
-                for level in levels:
+                for level in reached:
                     yield level.below
             keys = (text, "+") if wild else (text,)
-            levels = [
+            reached = [
                 level.levels[key]
-                for level in levels
+                for level in reached
                 for key in keys
                 if key in level.levels
             ]
             wild = True
-        for level in levels:
+        for level in reached:
             yield level.here
             yield level.below

@@ -2,14 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ..protocol import names, wire
 from ..protocol.definitions import Definition
-
-if TYPE_CHECKING:
-    from .broker import Watcher
-    from .outbox import Outbox
 
 SYSTEM = "$"
 """First character of the names of the broker's own variables (protocol B9)."""
@@ -22,14 +17,11 @@ class Variable:
         "definition",
         "device",
         "dirty",
-        "generation",
-        "head",
         "name",
         "owner",
-        "receivers",
+        "prefix",
         "time",
         "value",
-        "watchers",
     )
 
     def __init__(self, name: str, owner: str = "") -> None:
@@ -40,25 +32,28 @@ class Variable:
         self.time = 0.0
         self.device = ""
         self.definition: Definition | None = None
-        self.head = f"START | COMMAND=SUB | VARIABLE={name} | VALUE="
+        self.prefix = wire.delivery_prefix(name)
         self.dirty = False
-        self.generation = -1
-        self.receivers: tuple[Outbox, ...] = ()
-        self.watchers: tuple[Watcher, ...] = ()
+        """It has changed and is not saved yet."""
 
     @property
     def text(self) -> str | None:
         """The value decoded; None where there is none."""
         return None if self.value is None else wire.decode(self.value)
 
+    @property
+    def is_new(self) -> bool:
+        """It has neither value nor description yet."""
+        return self.value is None and self.definition is None
+
     def delivery(self) -> bytes:
         """Write the current value as a live SUB message."""
-        return f"{self.head}{self.value} | END\n".encode("ascii")
+        return f"{self.prefix}{self.value}{wire.END}\n".encode("ascii")
 
     def replay(self) -> bytes:
         """Write the current value as a replay, with its time (protocol B3)."""
         time = wire.encode_time(self.time)
-        return f"{self.head}{self.value} | TIME={time} | END\n".encode("ascii")
+        return f"{self.prefix}{self.value} | TIME={time}{wire.END}\n".encode("ascii")
 
     def describe(self) -> bytes:
         """Write the description as a DEF message, without TYPE where there is none (protocol B6)."""
@@ -74,17 +69,17 @@ class Variables:
     def __init__(self) -> None:
         """Make an empty table."""
         self._by_name: dict[str, Variable] = {}
+        self._system = 0
         self._owned: Counter[str] = Counter()
-        self.heads: dict[str, Variable] = {}
-        """Variables by the beginning of a canonical PUB of theirs: what a client may write."""
+        self._all: tuple[Variable, ...] | None = None
 
     def __len__(self) -> int:
         """Count the variables, the broker's own not included."""
-        return len(self.heads)
+        return len(self._by_name) - self._system
 
     def __iter__(self) -> Iterator[Variable]:
-        """Iterate over the variables, the broker's own not included."""
-        return iter(self.heads.values())
+        """Iterate over the variables of now, the broker's own not included."""
+        return (one for one in self._snapshot() if not one.name.startswith(SYSTEM))
 
     def get(self, name: str) -> Variable | None:
         """Return a variable by name."""
@@ -97,27 +92,40 @@ class Variables:
     def add(self, variable: Variable) -> None:
         """Put a new variable into the table."""
         self._by_name[variable.name] = variable
-        if not variable.name.startswith(SYSTEM):
-            self.heads[f"START | COMMAND=PUB | VARIABLE={variable.name}"] = variable
+        self._all = None
+        if variable.name.startswith(SYSTEM):
+            self._system += 1
+        else:
             self._owned[variable.owner] += 1
 
     def remove(self, variable: Variable) -> None:
         """Take a variable out of the table."""
         del self._by_name[variable.name]
-        del self.heads[f"START | COMMAND=PUB | VARIABLE={variable.name}"]
+        self._all = None
         self._owned[variable.owner] -= 1
         if not self._owned[variable.owner]:
             del self._owned[variable.owner]
 
-    def matching(self, text: str) -> list[Variable]:
-        """Return the variables that a valid filter matches, the broker's own where it names them."""
-        if not names.is_wildcard(text):
-            variable = self._by_name.get(text)
-            return [variable] if variable else []
-        prefix = text[: min(text.find(sign) for sign in "+#" if sign in text)]
-        parent = prefix[:-1] if text.endswith("/#") else prefix
-        return [
-            variable
-            for name, variable in self._by_name.items()
-            if name.startswith(parent) and names.filter_matches(text, name)
-        ]
+    def search(self, pattern: str) -> Iterator[Variable | None]:
+        """Find the variables that a valid filter matches, the broker's own where it names them.
+
+        A step of the search that finds nothing is None, so that a search can rest anywhere.
+        What comes or goes meanwhile may be found or not.
+        """
+        if not names.is_wildcard(pattern):
+            yield self._by_name.get(pattern)
+            return
+        prefix = pattern[: min(pattern.find(sign) for sign in "+#" if sign in pattern)]
+        parent = prefix[:-1] if pattern.endswith("/#") else prefix
+        for variable in self._snapshot():
+            name = variable.name
+            if name.startswith(parent) and names.filter_matches(pattern, name):
+                yield variable
+            else:
+                yield None
+
+    def _snapshot(self) -> tuple[Variable, ...]:
+        """Return the variables of now: one copy serves all searches until one comes or goes."""
+        if self._all is None:
+            self._all = tuple(self._by_name.values())
+        return self._all

@@ -1,23 +1,33 @@
 """One connection: bytes to and from its session, plain or encrypted, and its end (protocol A1, B7, B8).
 
-Nothing here awaits, and no message makes a task.
+The sockets are read here and not by asyncio's transports, which read every socket that is ready in
+one turn of the event loop: a connection reads when it is its turn. Nothing here awaits, and
+no message makes a task.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 import logging
-from typing import Final, override
+import socket
+from typing import Final
 
 from ..core.broker import Broker
-from ..core.session import Session, State
+from ..core.states import State
 from ..protocol.reasons import CloseReason
 from .tls import HANDSHAKE, TlsConnection, TlsError, TlsServer
+from .trace import Trace
 
 _LOGGER = logging.getLogger(__name__)
 
 _RECEIVE: Final = 1 << 16
-"""Bytes received at a time: bounds the work of one turn of the event loop."""
+"""Bytes received at a time."""
+_RECEIVE_UNAUTHORIZED: Final = 1 << 12
+"""The same of a client that is not let in: more than it has to say."""
+_MAX_DRAINED: Final = 1 << 18
+"""Bytes that are passed over while a connection closes."""
+_LOW_WATER: Final = 4
+"""Part of the high-water mark below which a client counts as reading again."""
 
 _IPV4_IN_IPV6: Final = "::ffff:"
 
@@ -25,71 +35,118 @@ _buffer: Final = memoryview(bytearray(_RECEIVE))
 """Shared by all connections: what is received is taken out before the loop goes on."""
 
 
-class Connection(asyncio.BufferedProtocol):
-    """The socket side of a session."""
+def peer_address(peer: socket.socket) -> str:
+    """Return the IP address at the other end, empty where the connection is gone already."""
+    try:
+        address: str = peer.getpeername()[0]
+    except OSError:
+        return ""
+    return address.removeprefix(_IPV4_IN_IPV6)
+
+
+class Connection:
+    """The socket side of a session, and what the scheduler gives its turns to."""
 
     __slots__ = (
         "_broker",
+        "_closing",
+        "_drained",
+        "_ended",
         "_first",
+        "_limits",
         "_loop",
+        "_lost",
+        "_on_closing",
         "_on_lost",
         "_session",
+        "_socket",
         "_timers",
         "_tls",
         "_tls_server",
-        "_transport",
+        "_unsent",
+        "scheduled",
+        "trace",
     )
-
-    _session: Session
-    _transport: asyncio.Transport
 
     def __init__(
         self,
         broker: Broker,
         loop: asyncio.AbstractEventLoop,
+        peer: socket.socket,
         tls_server: TlsServer | None,
+        trace: Trace | None,
+        on_closing: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
-        """Make the protocol of a connection that is being accepted.
+        """Serve an accepted socket that does not block.
 
-        Without tls_server TLS is refused; on_lost is called when the socket is closed.
+        Without tls_server TLS is refused; what goes over the wire is shown to trace, if there is
+        one. on_closing is called when the session is over, on_lost when the socket is closed.
         """
         self._broker = broker
         self._loop = loop
-        self._first = True
+        self._socket = peer
+        self._limits = broker.limits
         self._tls: TlsConnection | None = None
         self._tls_server = tls_server
+        self.trace = trace
+        self._on_closing = on_closing
         self._on_lost = on_lost
+        self._first = True
+        self._ended = False
+        """The other side has said, by TLS, that nothing follows."""
+        self._closing = False
+        self._drained = 0
+        self._lost = False
+        self._unsent = bytearray()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.scheduled = False
+        loop.add_reader(peer, self.work_soon)
+        self._session = broker.session(self, peer_address(peer))
+        broker.open(self._session)
 
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(self._broker.limits.high_water)
-        peer = transport.get_extra_info("peername")
-        address = peer[0].removeprefix(_IPV4_IN_IPV6) if peer else ""
-        self._session = Session(self._broker, self, address)
-        self._broker.open(self._session)
+    # Turns
 
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._session.lost()
-        # Freed at once: the garbage collector does not see how much memory it has.
-        self._tls = None
-        self._on_lost(self)
+    def work(self) -> bool:
+        """Send and receive, and let the session work; return whether something is left that can go on at once."""
+        session = self._session
+        try:
+            if self._unsent:
+                self._send_unsent()
+            if self._closing:
+                self._drain()
+                return False
+            if not session.has_work and not self._receive():
+                return False
+            left = session.work()
+            if self._ended and not session.has_work:
+                session.lost()
+        except Exception:
+            _LOGGER.exception("A connection failed and is closed")
+            session.close(CloseReason.INTERNAL_ERROR)
+            return False
+        return left
 
-    @override
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return _buffer
+    def charge(self, seconds: float) -> None:
+        """Charge what the client has cost, in seconds of the event loop's time."""
+        self._session.charge(seconds)
 
-    @override
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._session.state is State.CLOSED:
-            return
-        data = bytes(_buffer[:nbytes])
+    # Receiving
+
+    def _receive(self) -> bool:
+        """Receive for the session; return whether there is something for it."""
+        size = _RECEIVE_UNAUTHORIZED if self._session.unauthorized else _RECEIVE
+        try:
+            count = self._socket.recv_into(_buffer, size)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self._lose()
+            return False
+        if not count:
+            self._session.lost()
+            return False
+        data = bytes(_buffer[:count])
         if self._first:
             self._first = False
             if data[0] == HANDSHAKE:
@@ -97,9 +154,26 @@ class Connection(asyncio.BufferedProtocol):
         if self._tls is not None:
             data = self._decrypt(self._tls, data)
         if data:
-            self._run(self._session.receive, data)
+            if self.trace is not None:
+                self.trace.received(self._session, data)
+            self._session.receive(data)
         if self._tls is not None and self._tls.ended:
-            self._session.lost()
+            self._ended = True
+        return bool(data) or self._ended
+
+    def _drain(self) -> None:
+        """Pass over what comes in while the connection closes, until the other side has closed it too."""
+        try:
+            count = self._socket.recv_into(_buffer)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            count = 0
+        self._drained += count
+        if not count:
+            self._lose()
+        elif self._drained > _MAX_DRAINED:
+            self._loop.remove_reader(self._socket)
 
     def _start_tls(self) -> None:
         if self._tls_server is None:
@@ -107,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._tls = self._tls_server.connection()
         self._timers["handshake"] = self._loop.call_later(
-            self._broker.limits.identify_timeout,
+            self._limits.identify_timeout,
             self._session.close,
             CloseReason.IDENTIFY_TIMEOUT,
         )
@@ -117,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
             text = tls.receive(data)
         except TlsError as err:
             _LOGGER.debug("TLS with %s failed: %s", self._session.address, err)
-            self._send_encrypted(tls)
+            self._send(tls.outgoing())
             if not tls.established and tls.identity is not None:
                 self._broker.key_failed(tls.identity.device_id, self._session.address)
             self._session.close(CloseReason.TLS)
@@ -125,48 +199,84 @@ class Connection(asyncio.BufferedProtocol):
         if tls.established and self._session.identity is None:
             self._timers.pop("handshake").cancel()
             self._session.identity = tls.identity
-        self._send_encrypted(tls)
+        self._send(tls.outgoing())
         return text
 
-    def _send_encrypted(self, tls: TlsConnection) -> None:
-        if data := tls.outgoing():
-            self._transport.write(data)
-
-    @override
-    def eof_received(self) -> bool:
-        self._session.lost()
-        return False
-
-    @override
-    def pause_writing(self) -> None:
-        self._session.pause()
-
-    @override
-    def resume_writing(self) -> None:
-        self._run(self._session.resume)
-
-    def _run[*Args](self, step: Callable[[*Args], None], *args: *Args) -> None:
-        """Take a step of the session; an error in it ends this connection and no other."""
-        try:
-            step(*args)
-        except Exception:
-            _LOGGER.exception("A connection failed and is closed")
-            self._session.close(CloseReason.INTERNAL_ERROR)
-
-    # The sink of the session
+    # Sending: the sink of the session
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        if self._tls is None:
-            self._transport.write(data)
-        else:
+        if self.trace is not None:
+            self.trace.sent(self._session, data)
+        if self._tls is not None:
             self._tls.send(data)
-            self._send_encrypted(self._tls)
+            data = self._tls.outgoing()
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        if self._lost or not data:
+            return
+        if self._unsent:
+            self._unsent += data
+        else:
+            try:
+                count = self._socket.send(data)
+            except (BlockingIOError, InterruptedError):
+                count = 0
+            except OSError:
+                self._lose_soon()
+                return
+            if count == len(data):
+                return
+            self._unsent += memoryview(data)[count:]
+            self._loop.add_writer(self._socket, self.work_soon)
+        if len(self._unsent) > self._limits.high_water:
+            self._session.pause()
+
+    def _send_unsent(self) -> None:
+        try:
+            with memoryview(self._unsent) as unsent:
+                count = self._socket.send(unsent[:_RECEIVE])
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._lose()
+            return
+        del self._unsent[:count]
+        if not self._unsent:
+            self._loop.remove_writer(self._socket)
+            if self._closing:
+                self._shut_sending()
+        outbox = self._session.outbox
+        if outbox.paused and len(self._unsent) <= self._limits.high_water // _LOW_WATER:
+            self._session.resume()
 
     @property
     def unsent(self) -> int:
         """Bytes that were written and not yet sent."""
-        return self._transport.get_write_buffer_size()
+        return len(self._unsent)
+
+    def pause_reading(self) -> None:
+        """Receive nothing more for now."""
+        self._loop.remove_reader(self._socket)
+
+    def resume_reading(self) -> None:
+        """Receive again."""
+        self._loop.add_reader(self._socket, self.work_soon)
+
+    def work_soon(self) -> None:
+        """Let the session work when it is its turn."""
+        self._broker.scheduler.ready(self)
+
+    def work_after(self, seconds: float) -> None:
+        """Let the session work again after a time."""
+        self._timers["quota"] = self._loop.call_later(seconds, self._resume_work)
+
+    def _resume_work(self) -> None:
+        self._session.resume_work()
+        self._broker.scheduler.ready(self)
+
+    # The end
 
     def close(self) -> None:
         """End the connection; the other side gets a time to take what was written.
@@ -174,29 +284,47 @@ class Connection(asyncio.BufferedProtocol):
         Its sending side is shut first and what still comes in is passed over: closing a
         socket with unread bytes would reset it, and the CLOSE would be lost.
         """
-        transport = self._transport
-        if transport.is_closing():
+        if self._lost or self._closing:
             return
         if self._tls is not None:
             self._tls.end()
-            self._send_encrypted(self._tls)
-        transport.resume_reading()
+            self._send(self._tls.outgoing())
+        self._closing = True
+        self._cancel_timers()
+        self._loop.add_reader(self._socket, self.work_soon)
+        if not self._unsent:
+            self._shut_sending()
+        self._timers["end"] = self._loop.call_later(self._limits.linger, self._lose)
+        self._on_closing(self)
+
+    def _shut_sending(self) -> None:
         with suppress(OSError):
-            transport.write_eof()
-        self._timers["end"] = self._loop.call_later(
-            self._broker.limits.linger, transport.abort
-        )
+            self._socket.shutdown(socket.SHUT_WR)
 
-    def pause_reading(self) -> None:
-        """Receive nothing more for now."""
-        self._transport.pause_reading()
+    def abort(self) -> None:
+        """Close the socket at once, whatever was written."""
+        self._lose()
 
-    def resume_reading(self) -> None:
-        """Receive again."""
-        self._transport.resume_reading()
+    def _lose_soon(self) -> None:
+        """Close the socket in the next turn of the loop: not within somebody else's write."""
+        self._loop.call_soon(self._lose)
 
-    def wake_after(self, seconds: float) -> None:
-        """Go on with the session after a time."""
-        self._timers["wake"] = self._loop.call_later(
-            seconds, self._run, self._session.wake
-        )
+    def _lose(self) -> None:
+        if self._lost:
+            return
+        self._lost = True
+        self._cancel_timers()
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        self._unsent.clear()
+        # Freed at once: the garbage collector does not see how much memory it has.
+        self._tls = None
+        if self._session.state is not State.CLOSED:
+            self._session.lost()
+        self._on_lost(self)
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

@@ -1,6 +1,7 @@
 """The port: bind, accept, look after the clock, close (protocol A1)."""
 
 import asyncio
+from contextlib import suppress
 import logging
 import socket
 import ssl
@@ -9,6 +10,7 @@ from typing import Final
 from ..core.broker import Broker
 from .connection import Connection
 from .tls import TlsServer
+from .trace import Trace
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -20,6 +22,8 @@ _WARN_AGAIN: Final = 3600.0
 _TICK: Final = 1.0
 """Seconds between looks at the clock, at most; less where keep-alive is set shorter."""
 _TICKS_PER_KEEPALIVE: Final = 4
+_PROBE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""After how many seconds of silence, how often and how many times TCP itself asks (protocol A4)."""
 
 
 def bind(host: str | None, port: int) -> socket.socket:
@@ -44,7 +48,7 @@ class Listener:
     """Accepts connections for a broker.
 
     It accepts by itself, since asyncio's server logs a hundred lines a second while the
-    system has no socket left.
+    system has no socket left, and accepts all that wait in one turn of the loop.
     """
 
     def __init__(self, broker: Broker, host: str | None, port: int) -> None:
@@ -53,8 +57,9 @@ class Listener:
         self._host = host
         self._port = port
         self._tls = TlsServer(broker.access.keys.get) if ssl.HAS_PSK else None
+        self._trace: Trace | None = None
         self._connections: set[Connection] = set()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._closing: dict[Connection, None] = {}
         self._none_left = asyncio.Event()
         self._warned_at: float | None = None
         self._socket: socket.socket | None = None
@@ -84,7 +89,6 @@ class Listener:
         self._loop.remove_reader(self._socket)
         self._socket.close()
         self._socket = None
-        await asyncio.gather(*self._opening)
         self._broker.shutdown()
         if self._connections:
             self._none_left.clear()
@@ -94,20 +98,41 @@ class Listener:
         self._loop.add_reader(server, self._accept, server)
 
     def _accept(self, server: socket.socket) -> None:
-        for _ in range(_BACKLOG):
+        """Accept what waits, as far as this turn of the loop has time for it."""
+        scheduler = self._broker.scheduler
+        while not scheduler.is_exhausted():
+            scheduler.begin()
             try:
                 client, _ = server.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, InterruptedError):
                 return
+            except ConnectionError:
+                continue
             except OSError as err:
                 self._wait_for_sockets(server, err)
                 return
-            client.setblocking(False)
-            # asyncio does it only for sockets whose protocol number is given.
+            self._serve(client)
+            scheduler.lap()
+
+    def _serve(self, client: socket.socket) -> None:
+        client.setblocking(False)
+        with suppress(OSError):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = self._loop.create_task(self._open(client))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _PROBE.items():
+                if (option := getattr(socket, name, None)) is not None:
+                    client.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._connections.add(
+            Connection(
+                self._broker,
+                self._loop,
+                client,
+                self._tls,
+                self._trace,
+                self._on_closing,
+                self._on_lost,
+            )
+        )
 
     def _wait_for_sockets(self, server: socket.socket, err: OSError) -> None:
         now = self._loop.time()
@@ -119,17 +144,14 @@ class Listener:
             _ACCEPT_AGAIN, self._watch, server
         )
 
-    async def _open(self, client: socket.socket) -> None:
-        connection = Connection(self._broker, self._loop, self._tls, self._closed)
-        self._connections.add(connection)
-        try:
-            await self._loop.connect_accepted_socket(lambda: connection, client)
-        except OSError as err:
-            _LOGGER.debug("A connection was gone at once: %s", err)
-            client.close()
-            self._closed(connection)
+    def _on_closing(self, connection: Connection) -> None:
+        """Note that a connection closes: past a bound the oldest of these is cut."""
+        self._closing[connection] = None
+        if len(self._closing) > self._broker.limits.closing:
+            next(iter(self._closing)).abort()
 
-    def _closed(self, connection: Connection) -> None:
+    def _on_lost(self, connection: Connection) -> None:
+        self._closing.pop(connection, None)
         self._connections.discard(connection)
         if not self._connections:
             self._none_left.set()
@@ -139,4 +161,13 @@ class Listener:
         shortest = min(limits.keepalive, limits.keepalive_timeout)
         delay = min(_TICK, shortest / _TICKS_PER_KEEPALIVE)
         self._timers["tick"] = self._loop.call_later(delay, self._tick)
+        self._follow_trace()
         self._broker.tick()
+
+    def _follow_trace(self) -> None:
+        """Trace all connections, or none, where the level of the log has changed."""
+        if Trace.wanted() is (self._trace is not None):
+            return
+        self._trace = Trace() if self._trace is None else None
+        for connection in self._connections:
+            connection.trace = self._trace

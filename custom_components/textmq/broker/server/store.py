@@ -10,7 +10,8 @@ from pathlib import Path
 import re
 from typing import NamedTuple, Self, override
 
-from ..core.broker import Broker, Observer
+from ..core.broker import Broker
+from ..core.observers import Observer
 from ..core.variables import Variable
 from ..protocol import names, wire
 from ..protocol.definitions import Definition, Rules
@@ -232,7 +233,8 @@ class Saver(Observer):
 
     async def _save(self) -> None:
         broker = self._broker
-        names, broker.changed = broker.changed, {}
+        names = dict(broker.changed)
+        broker.changed.clear()
         if not names:
             return
         snapshots = []
@@ -245,7 +247,7 @@ class Saver(Observer):
         try:
             await loop.run_in_executor(None, self._store.save, snapshots)
         except OSError as err:
-            broker.changed = names | broker.changed
+            broker.changed.update(names)
             if not self._failing:
                 _LOGGER.error("Variables can't be saved, will be tried again: %s", err)
             self._failing = True

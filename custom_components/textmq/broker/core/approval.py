@@ -1,0 +1,394 @@
+"""Who is let in, and what becomes of who leaves (protocol A4, B4, B5, B7)."""
+
+from collections import Counter
+from collections.abc import Callable
+import logging
+from typing import Final, Protocol
+
+from ..protocol import names
+from ..protocol.reasons import BadReason, CloseReason, Refusal
+from .access import Access, Rights, Verdict, key_required
+from .devices import Device, DeviceDetails, Devices, Peer, Will
+from .limits import Limits
+from .mailbox import Mailbox
+from .observers import Observer, Observers
+from .router import Router, Subscriber
+from .traffic import Traffic
+
+_LOGGER = logging.getLogger(__name__)
+
+_MINUTE: Final = 60.0
+"""Seconds in which the connects of an ID are counted."""
+
+CLOSES_WITHOUT_WILL: Final = frozenset(
+    {
+        CloseReason.CLIENT_CLOSE,
+        CloseReason.SLEEP,
+        CloseReason.TAKEN_OVER,
+        CloseReason.REVOKED,
+        CloseReason.SHUTDOWN,
+    }
+)
+"""Ends that are no loss of the client (protocol B4, B5)."""
+
+
+class Applicant(Peer, Subscriber, Protocol):
+    """A session that comes in and goes."""
+
+    rights: Rights
+    device: Device | None
+    will: Will | None
+    admitted: bool
+    """The permit window has let it in."""
+
+    @property
+    def received(self) -> int:
+        """Messages received from it."""
+
+    @property
+    def unauthorized(self) -> bool:
+        """It is not let in yet, and must be."""
+
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
+
+    @property
+    def requested(self) -> str:
+        """The device ID that it asked for."""
+
+    @property
+    def requested_details(self) -> DeviceDetails:
+        """What it says of itself."""
+
+    def tick(self, now: float) -> None:
+        """Look after keep-alive; now is of the monotonic clock, in seconds."""
+
+    def allow(self, device: Device) -> None:
+        """Accept the ID that it asked for."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Refuse the ID that it asked for, and close."""
+
+
+class Approval:
+    """Lets sessions in under their IDs, and parts with them."""
+
+    def __init__(
+        self,
+        access: Access,
+        devices: Devices,
+        router: Router,
+        mailbox: Mailbox,
+        observers: Observers,
+        limits: Limits,
+        traffic: Traffic,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        """Judge by access; clock is monotonic, now the wall's, both in seconds."""
+        self._access = access
+        self._devices = devices
+        self._router = router
+        self._mailbox = mailbox
+        self._observers = observers
+        self._limits = limits
+        self._traffic = traffic
+        self._clock = clock
+        self._now = now
+        self.sessions: dict[Applicant, None] = {}
+        """Every open session, the oldest first."""
+        self.waiting: dict[str, Applicant] = {}
+        """Sessions that a person is to decide on, by the device ID they asked for."""
+        self.closes: Counter[CloseReason] = Counter()
+        self._unauthorized: dict[Applicant, None] = {}
+
+    # Coming
+
+    def session_opened(self, session: Applicant) -> None:
+        """Take a new session; it is closed at once where there are too many."""
+        self.sessions[session] = None
+        if len(self.sessions) > self._limits.clients:
+            silent = next(one for one in self.sessions if not one.received)
+            silent.close(CloseReason.LIMIT)
+            if silent is session:
+                return
+        if session.unauthorized:
+            self._unauthorized[session] = None
+            if len(self._unauthorized) > self._limits.max_unauthorized:
+                self._close_an_unauthorized()
+
+    def _close_an_unauthorized(self) -> None:
+        """Close the oldest of the address that has the most of them."""
+        crowds = Counter(session.address for session in self._unauthorized)
+        ((address, _),) = crowds.most_common(1)
+        oldest = next(one for one in self._unauthorized if one.address == address)
+        oldest.close(CloseReason.LIMIT)
+
+    def ask(self, session: Applicant) -> bool:
+        """Judge the ID that a session asked for; returns whether it must wait for a person.
+
+        Raises Refusal (denied, key-required, limit). An error in the judgement is a refusal too.
+        """
+        device_id = session.requested
+        verdict = self._judge(session)
+        if verdict is Verdict.ALLOW_AND_REMEMBER and session.admitted:
+            verdict = Verdict.ASK
+        if verdict is Verdict.ASK:
+            if other := self.waiting.pop(device_id, None):
+                other.close(CloseReason.TAKEN_OVER)
+            self.waiting[device_id] = session
+            self._notify_waiting(session)
+            return True
+        if self._is_flapping(session):
+            self._observers.notify(Observer.device_flapping, device_id, session.address)
+            raise Refusal(BadReason.LIMIT, "this ID connects too often, wait a minute")
+        self._let_in(session, remember=verdict is Verdict.ALLOW_AND_REMEMBER)
+        return False
+
+    def _judge(self, session: Applicant) -> Verdict:
+        device_id, identity = session.requested, session.identity
+        try:
+            return self._access.judge(device_id, identity, self._clock())
+        except Refusal as refusal:
+            self._observers.notify(
+                Observer.device_refused, device_id, session.address, refusal.reason
+            )
+            if identity is not None and identity.device_id != device_id:
+                self._observers.notify(
+                    Observer.device_misidentified,
+                    identity.device_id,
+                    device_id,
+                    session.address,
+                )
+            raise
+        except Exception as err:
+            _LOGGER.exception("Access could not be judged, so it is refused")
+            raise Refusal(BadReason.DENIED, "try again later") from err
+
+    def _notify_waiting(self, session: Applicant) -> None:
+        self._observers.notify(
+            Observer.device_waiting,
+            session.requested,
+            session.requested_details,
+            session.address,
+        )
+
+    def _is_flapping(self, session: Applicant) -> bool:
+        """Tell whether an ID has connected too often of late; a repeated ID is no connect."""
+        device = self._devices.get(session.requested)
+        if device is None or device.session is session:
+            return False
+        earliest = self._clock() - _MINUTE
+        device.connects = [time for time in device.connects if time > earliest]
+        return len(device.connects) >= self._limits.max_connects_per_minute
+
+    def _let_in(self, session: Applicant, *, remember: bool = False) -> None:
+        device_id = session.requested
+        device = self._enter(device_id)
+        self._unauthorized.pop(session, None)
+        self.cancel_request(session)
+        old = session.device
+        if old is not None and old is not device and old.session is session:
+            self._devices.detach(old)
+            self._observers.notify(
+                Observer.device_disconnected, old, CloseReason.CLIENT_CLOSE
+            )
+        previous = device.session
+        if previous is not session:
+            if previous is not None:
+                self._devices.detach(device)
+            device.connected_at = self._now()
+            device.connects.append(self._clock())
+            self._devices.attach(device, session)
+        device.details = session.requested_details
+        device.address = session.address
+        device.last_seen = self._now()
+        device.asleep_until = device.will = None
+        if previous is not None and previous is not session:
+            previous.close(CloseReason.TAKEN_OVER)
+        self._set_rights(session, self._access.rights_of(device_id))
+        session.allow(device)
+        self._mailbox.deliver_waiting(device)
+        if remember:
+            self._remember(session, device)
+        self._observers.notify(Observer.device_connected, device)
+
+    def _set_rights(self, session: Peer, rights: Rights) -> None:
+        if session.rights != rights:
+            session.rights = rights
+            if session.patterns:
+                self._router.renew_routes()
+
+    def _remember(self, session: Applicant, device: Device) -> None:
+        """Let in for good a device that came through the permit window."""
+        session.admitted = True
+        self._access.known.add(device.id)
+        self._access.permit_left -= 1
+        self._observers.notify(Observer.device_admitted, device)
+        if self._access.permit_left == 0:
+            self._access.permit_until = 0
+            self._observers.notify(Observer.window_closed)
+
+    def _enter(self, device_id: str) -> Device:
+        return self._devices.enter(device_id, self._limits.devices, self._may_forget)
+
+    def _may_forget(self, device: Device) -> bool:
+        """Tell whether nothing is lost where a device is forgotten."""
+        return (
+            device.session is None
+            and device.asleep_until is None
+            and not self._mailbox.waiting_for(device.id)
+        )
+
+    def cancel_request(self, session: Applicant) -> None:
+        """Withdraw what a session asked for from who is to decide."""
+        if self.waiting.get(session.requested) is session:
+            del self.waiting[session.requested]
+            self._observers.notify(Observer.device_left, session.requested)
+
+    # What a person decides
+
+    def approve(self, device_id: str) -> None:
+        """Let a device in from now on, at once if it waits."""
+        self._access.refused.discard(device_id)
+        self._access.known.add(device_id)
+        if session := self.waiting.get(device_id):
+            self._let_in_or_refuse(session)
+
+    def refuse(self, device_id: str) -> None:
+        """Keep a device out from now on; one that waits is told so, one that is in is closed."""
+        self._access.known.discard(device_id)
+        self._access.refused.add(device_id)
+        if session := self.waiting.get(device_id):
+            session.refuse(Refusal(BadReason.DENIED, "this device is kept out"))
+        self._close_device(device_id, CloseReason.DENIED)
+
+    def permit(self, seconds: float) -> None:
+        """Let new devices in for a time, those that wait at once; 0 ends it."""
+        self._access.permit_until = self._clock() + seconds
+        self._access.permit_left = self._limits.admissions if seconds else 0
+        for session in tuple(self.waiting.values()):
+            if not self._access.is_permitting(self._clock()):
+                return
+            if not session.admitted:
+                self._let_in_or_refuse(session, remember=True)
+
+    def _let_in_or_refuse(self, session: Applicant, *, remember: bool = False) -> None:
+        try:
+            self._let_in(session, remember=remember)
+        except Refusal as refusal:
+            session.refuse(refusal)
+
+    def set_rights(self, device_id: str, rights: Rights) -> None:
+        """Change what a device may do, at once."""
+        self._access.rights[device_id] = rights
+        device = self._devices.get(device_id)
+        if device is not None and device.session is not None:
+            self._set_rights(device.session, rights)
+
+    def set_key(self, device_id: str, key: bytes | None) -> None:
+        """Change a device's key (32 bytes), or take it away.
+
+        A session that came by the old one is closed; one that waits in plain text is refused
+        where there is a new one.
+        """
+        if key is None:
+            self._access.keys.pop(device_id, None)
+        else:
+            self._access.keys[device_id] = key
+            if session := self.waiting.get(device_id):
+                session.refuse(key_required())
+        self._close_device(device_id, CloseReason.DISCONNECTED)
+
+    def disconnect(self, device_id: str) -> bool:
+        """Close a device's connection; returns whether there was one. It may come back."""
+        return self._close_device(device_id, CloseReason.DISCONNECTED)
+
+    def revoke(self, device_id: str) -> None:
+        """Forget a device: it is not known any more, its connection and its messages are gone."""
+        self._access.known.discard(device_id)
+        self._access.keys.pop(device_id, None)
+        self._access.rights.pop(device_id, None)
+        self._close_device(device_id, CloseReason.REVOKED)
+        self._devices.forget(device_id)
+        self._mailbox.forget(device_id)
+
+    def _close_device(self, device_id: str, reason: CloseReason) -> bool:
+        device = self._devices.get(device_id)
+        if device is None or device.session is None:
+            return False
+        device.session.close(reason)
+        return True
+
+    # What goes wrong
+
+    def key_failed(self, identity: str | None, address: str) -> None:
+        """Note that TLS failed for an identity, None where it did not come that far."""
+        if identity is not None and names.is_device_id(identity):
+            self._observers.notify(Observer.device_key_failed, identity, address)
+
+    def violated(self, session: Applicant, detail: str) -> None:
+        """Note that a device tried what its rights do not allow."""
+        if session.device is not None:
+            session.device.violations += 1
+            self._observers.notify(Observer.device_violated, session.device, detail)
+
+    # Going
+
+    def session_closed(
+        self, session: Applicant, reason: CloseReason, sleep: float | None
+    ) -> None:
+        """Part with a session that has ended; sleep is the time for which it will be away, in seconds."""
+        self.closes[reason] += 1
+        self._traffic.received += session.received
+        del self.sessions[session]
+        self._unauthorized.pop(session, None)
+        self.cancel_request(session)
+        for pattern in session.patterns:
+            self._router.unsubscribe(pattern, session)
+        device, will = session.device, session.will
+        if device is not None and device.session is session:
+            self._devices.detach(device)
+            device.last_seen = self._now()
+            if sleep is not None:
+                device.asleep_until = self._clock() + sleep
+                device.will = will
+            self._observers.notify(Observer.device_disconnected, device, reason)
+        if will is not None and reason not in CLOSES_WITHOUT_WILL:
+            self._publish_will(will, device.id if device else "")
+
+    def restore_device(
+        self,
+        device_id: str,
+        *,
+        address: str,
+        last_seen: float | None,
+        sleep: float | None,
+    ) -> None:
+        """Take a device as it was before a restart; sleep is what is left of it, in seconds."""
+        device = self._enter(device_id)
+        device.address = address
+        device.last_seen = last_seen
+        if sleep is not None:
+            device.asleep_until = self._clock() + sleep
+
+    def wake_sleepers(self) -> None:
+        """Look for devices that have not come back within their time."""
+        now = self._clock()
+        for device in tuple(self._devices):
+            if device.asleep_until is not None and device.asleep_until <= now:
+                will, device.will, device.asleep_until = device.will, None, None
+                if will is not None:
+                    self._publish_will(will, device.id)
+                self._observers.notify(Observer.device_lost, device)
+
+    def _publish_will(self, will: Will, device_id: str) -> None:
+        if not self._access.rights_of(device_id).may_write(will.name):
+            return
+        try:
+            self._router.publish(
+                will.name, will.value, device=device_id, retain=will.retain
+            )
+        except Refusal as refusal:
+            _LOGGER.debug("A will could not be published: %s", refusal)

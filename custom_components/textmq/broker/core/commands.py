@@ -1,0 +1,298 @@
+"""The commands, one method each (protocol A2, B2 to B6)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import ClassVar, Final
+
+from ..protocol import names, wire
+from ..protocol.definitions import Definition, Rules
+from ..protocol.reasons import BadReason, CloseReason, Refusal
+from .access import ALL_RIGHTS
+from .answers import HELLO_ANSWERED, ok_lines
+from .approval import Approval
+from .devices import DeviceDetails, Will
+from .limits import Limits
+from .mailbox import Mailbox
+from .router import Router
+from .session import Session
+from .states import UNAUTHORIZED_STATES, State
+from .subscriptions import levels
+from .sys_tree import SysTree
+from .variables import SYSTEM, Variable
+
+type Params = Mapping[str, str]
+
+_SEQ_LENGTH: Final = 32
+_SECONDS_DIGITS: Final = 9
+_YES_NO: Final = {"YES": True, "NO": False}
+_KEEPALIVE: Final = (10, 3600)
+"""Seconds of silence that a client may ask for."""
+
+UNAUTHORIZED_COMMANDS: Final = frozenset({"ID", "HELLO?", "HELLO!", "CLOSE"})
+"""Commands that a client may use before it is let in."""
+
+
+class Commands:
+    """Carries out commands of sessions; each method gives the OK itself, where it belongs."""
+
+    def __init__(
+        self,
+        router: Router,
+        mailbox: Mailbox,
+        approval: Approval,
+        sys_tree: SysTree,
+        limits: Limits,
+        rules: Rules,
+    ) -> None:
+        """Publish and find by router, send by mailbox, let in by approval; rules judge descriptions."""
+        self._router = router
+        self._mailbox = mailbox
+        self._approval = approval
+        self._sys_tree = sys_tree
+        self._limits = limits
+        self._rules = rules
+
+    def execute(self, session: Session, message: wire.Message) -> None:
+        """Carry out a command and answer it. Raises Refusal where it can't be."""
+        command, params = message
+        seq = params.get("SEQ", "-")
+        if not 1 <= len(seq) <= _SEQ_LENGTH or not seq.isprintable():
+            del params["SEQ"]
+            raise Refusal(
+                BadReason.MALFORMED, f"SEQ has 1 to {_SEQ_LENGTH} printable characters"
+            )
+        _flag(params, "ACK", default=True)
+        handler = self._HANDLERS.get(command)
+        if handler is None:
+            known = ", ".join(self._HANDLERS)
+            raise Refusal(BadReason.UNKNOWN_COMMAND, f"known are {known}")
+        if (
+            session.state in UNAUTHORIZED_STATES
+            and command not in UNAUTHORIZED_COMMANDS
+        ):
+            waits = session.state is State.WAITING
+            advice = "wait for the OK of ID" if waits else "send ID first"
+            raise Refusal(BadReason.NOT_AUTHORIZED, advice)
+        handler(self, session, params)
+
+    # Life (A2, A4)
+
+    def _hello(self, session: Session, params: Params) -> None:
+        session.answer(HELLO_ANSWERED)
+
+    def _hello_answered(self, session: Session, params: Params) -> None:
+        """HELLO! needs no answer: that it came is enough."""
+
+    def _identify(self, session: Session, params: Params) -> None:
+        device_id = _required(params, "ID")
+        names.check_device_id(device_id)
+        keepalive = _seconds(params, "KEEPALIVE")
+        if session.state is State.WAITING:
+            self._approval.cancel_request(session)
+        session.request(device_id, DeviceDetails.parse(params), params)
+        if keepalive is not None:
+            least, most = _KEEPALIVE
+            session.keepalive.wanted = min(max(keepalive, least), most)
+        try:
+            if self._approval.ask(session):
+                session.await_decision()
+        except Refusal as refusal:
+            session.refuse(refusal)
+
+    def _close(self, session: Session, params: Params) -> None:
+        try:
+            sleep = _seconds(params, "SLEEP") or None
+        except Refusal:
+            sleep = None
+        session.end(CloseReason.SLEEP if sleep else CloseReason.CLIENT_CLOSE, sleep)
+
+    # Reading (A2, B3)
+
+    def _subscribe(self, session: Session, params: Params) -> None:
+        pattern = _required(params, "VARIABLE")
+        replay = _flag(params, "REPLAY", default=True)
+        definitions = _flag(params, "DEF", default=False)
+        found = self._search(session, pattern)
+        if pattern not in session.patterns:
+            self._check_room(session, pattern)
+        self._router.subscribe(pattern, session, definitions=definitions)
+        if pattern not in session.patterns:
+            session.patterns[pattern] = None
+            session.filter_levels += levels(pattern)
+        session.ok(params)
+        if replay or definitions:
+            session.stream(
+                _replay(session, found, values=replay, definitions=definitions)
+            )
+
+    def _check_room(self, session: Session, pattern: str) -> None:
+        limits = self._limits
+        if len(session.patterns) >= limits.subscriptions:
+            raise Refusal(
+                BadReason.LIMIT,
+                f"a client has at most {limits.subscriptions} subscriptions",
+            )
+        if session.filter_levels + levels(pattern) > limits.filter_levels:
+            raise Refusal(
+                BadReason.LIMIT,
+                f"the filters of a client have at most {limits.filter_levels} levels",
+            )
+
+    def _unsubscribe(self, session: Session, params: Params) -> None:
+        pattern = _required(params, "VARIABLE")
+        if pattern in session.patterns:
+            del session.patterns[pattern]
+            session.filter_levels -= levels(pattern)
+            self._router.unsubscribe(pattern, session)
+        else:
+            names.check_filter(pattern)
+        session.ok(params)
+
+    def _unsubscribe_all(self, session: Session, params: Params) -> None:
+        for pattern in session.patterns:
+            self._router.unsubscribe(pattern, session)
+        session.patterns.clear()
+        session.filter_levels = 0
+        session.ok(params)
+
+    def _get(self, session: Session, params: Params) -> None:
+        pattern = _required(params, "VARIABLE")
+        found = self._search(session, pattern)
+        if not names.is_wildcard(pattern):
+            variable = next(found)
+            if variable is None or variable.value is None:
+                raise names.no_such_variable(pattern)
+            session.answer(variable.replay())
+            session.ok(params)
+            return
+        values = (
+            None if one is None or one.value is None else one.replay() for one in found
+        )
+        session.stream(chain(values, ok_lines(params)))
+
+    def _search(self, session: Session, pattern: str) -> Iterator[Variable | None]:
+        """Find what a name or filter matches and this client may read; None is a step without a find."""
+        found = self._router.search(pattern)
+        if pattern.startswith(SYSTEM):
+            self._sys_tree.refresh()
+        rights = session.rights
+        if rights is ALL_RIGHTS:
+            return found
+        if not names.is_wildcard(pattern) and not rights.may_read(pattern):
+            raise self._forbidden(session, f"this device may not read {pattern}")
+        return (one if one and rights.may_read(one.name) else None for one in found)
+
+    # Publishing (A2, B4, B6)
+
+    def _check_write(self, session: Session, name: str) -> None:
+        if session.rights is ALL_RIGHTS or session.rights.may_write(name):
+            return
+        self._router.check_writable(name)
+        raise self._forbidden(session, f"this device may not write {name}")
+
+    def _forbidden(self, session: Session, detail: str) -> Refusal:
+        self._approval.violated(session, detail)
+        return Refusal(BadReason.FORBIDDEN, detail)
+
+    def _publish(self, session: Session, params: Params) -> None:
+        name, value = _required(params, "VARIABLE"), _required(params, "VALUE")
+        retain = _flag(params, "RETAIN", default=True)
+        self._check_write(session, name)
+        self._router.publish(name, value, device=session.device_id, retain=retain)
+        session.ok(params)
+
+    def _delete(self, session: Session, params: Params) -> None:
+        name = _required(params, "VARIABLE")
+        self._check_write(session, name)
+        self._router.delete(name)
+        session.ok(params)
+
+    def _define(self, session: Session, params: Params) -> None:
+        name = _required(params, "VARIABLE")
+        definition = Definition.parse(params, self._rules) if "TYPE" in params else None
+        self._check_write(session, name)
+        if definition is not None and definition.set is not None:
+            self._check_write(session, definition.set)
+        self._router.define(name, definition, device=session.device_id)
+        session.ok(params)
+
+    def _set_will(self, session: Session, params: Params) -> None:
+        name = _required(params, "VARIABLE")
+        self._router.check_writable(name)
+        self._check_write(session, name)
+        retain = _flag(params, "RETAIN", default=True)
+        value = params.get("VALUE")
+        session.will = None if value is None else Will(name, value, retain)
+        session.ok(params)
+
+    # Messages (A2, B5)
+
+    def _send(self, session: Session, params: Params) -> None:
+        target, value = _required(params, "DEVICE"), _required(params, "VALUE")
+        if not session.rights.message and target.lower() != names.HOME_ASSISTANT:
+            raise self._forbidden(session, "this device may not send messages")
+        ttl = _seconds(params, "TTL")
+        self._mailbox.send(session.device_id, target, value, ttl=ttl)
+        session.ok(params)
+
+    _HANDLERS: ClassVar[Mapping[str, Callable[["Commands", Session, Params], None]]] = {
+        "HELLO?": _hello,
+        "HELLO!": _hello_answered,
+        "ID": _identify,
+        "SUB": _subscribe,
+        "UNSUB": _unsubscribe,
+        "UNSUBALL": _unsubscribe_all,
+        "GET": _get,
+        "PUB": _publish,
+        "DEL": _delete,
+        "DEF": _define,
+        "WILL": _set_will,
+        "MSG": _send,
+        "CLOSE": _close,
+    }
+
+
+def _replay(
+    session: Session,
+    found: Iterator[Variable | None],
+    *,
+    values: bool,
+    definitions: bool,
+) -> Iterator[bytes | None]:
+    """Tell a new subscriber what there is, each variable once even where it changes meanwhile."""
+    for variable in found:
+        if variable is None:
+            yield None
+            continue
+        if definitions and variable.definition:
+            yield variable.describe()
+        if values:
+            newer = session.outbox.take_newer(variable.name)
+            if newer is not None:
+                yield newer
+            elif variable.value is not None:
+                yield variable.replay()
+
+
+def _required(params: Params, key: str) -> str:
+    if key not in params:
+        raise Refusal(BadReason.MISSING_PARAMETER, key)
+    return params[key]
+
+
+def _flag(params: Params, key: str, *, default: bool) -> bool:
+    value = params.get(key)
+    if value is None:
+        return default
+    if value not in _YES_NO:
+        raise Refusal(BadReason.MALFORMED, f"{key} is YES or NO")
+    return _YES_NO[value]
+
+
+def _seconds(params: Params, key: str) -> float | None:
+    value = params.get(key)
+    if value is None:
+        return None
+    if not value.isdecimal() or len(value) > _SECONDS_DIGITS:
+        raise Refusal(BadReason.MALFORMED, f"{key} is a whole number of seconds")
+    return float(value)

@@ -1,0 +1,116 @@
+"""What the broker tells those who listen inside its process."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+import logging
+
+from ..protocol import wire
+from ..protocol.reasons import BadReason, CloseReason
+from .devices import Device, DeviceDetails
+from .variables import Variable
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One publish, as watchers see it; values in wire form, device "" for a client without ID."""
+
+    name: str
+    value: str
+    previous: str | None
+    time: float
+    device: str
+    retain: bool
+
+    @property
+    def text(self) -> str:
+        """The value decoded."""
+        return wire.decode(self.value)
+
+
+type Watcher = Callable[[Publication], None]
+"""A subscriber inside this process."""
+
+
+class Observer:
+    """What the broker tells; every method does nothing until overridden."""
+
+    def device_waiting(
+        self, device_id: str, details: DeviceDetails, address: str
+    ) -> None:
+        """An unknown device asks to be let in: answer by `approve` or `refuse`, at any time."""
+
+    def device_left(self, device_id: str) -> None:
+        """A device that asked to be let in is gone, or has its answer."""
+
+    def device_refused(self, device_id: str, address: str, reason: BadReason) -> None:
+        """A device was refused."""
+
+    def device_key_failed(self, device_id: str, address: str) -> None:
+        """A device tried TLS with a key that is not its, or without being known to have one."""
+
+    def device_misidentified(self, identity: str, device_id: str, address: str) -> None:
+        """A device that came by its own key (identity) said that it is another one."""
+
+    def device_violated(self, device: Device, detail: str) -> None:
+        """A device tried what its rights do not allow."""
+
+    def device_flapping(self, device_id: str, address: str) -> None:
+        """An ID connects too often, or two clients use it: it is refused for a while."""
+
+    def device_admitted(self, device: Device) -> None:
+        """An unknown device was let in through the permit window and is known from now on."""
+
+    def window_closed(self) -> None:
+        """The permit window has let in as many devices as it may, and is over."""
+
+    def device_connected(self, device: Device) -> None:
+        """A device has come, or has come again over a new connection, or has told more of itself."""
+
+    def device_disconnected(self, device: Device, reason: CloseReason) -> None:
+        """A device has gone; its state tells whether it sleeps."""
+
+    def device_lost(self, device: Device) -> None:
+        """A sleeper has not come back within its time."""
+
+    def variable_added(self, variable: Variable) -> None:
+        """A variable is new, with its first value or description."""
+
+    def variable_described(self, variable: Variable) -> None:
+        """A variable's description has changed or gone."""
+
+    def variable_deleted(self, variable: Variable) -> None:
+        """A variable is gone."""
+
+
+class Observers:
+    """All observers: what one of them does wrong stops nothing."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._observers: list[Observer] = []
+
+    def add(self, observer: Observer) -> Callable[[], None]:
+        """Tell an observer from now on; returns a function that ends it."""
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    def notify[*Args](
+        self, method: Callable[[Observer, *Args], None], *args: *Args
+    ) -> None:
+        """Call a method of every observer."""
+        for observer in tuple(self._observers):
+            try:
+                getattr(observer, method.__name__)(*args)
+            except Exception:
+                _LOGGER.exception("An observer failed in %s", method.__name__)
+
+
+def tell(watchers: Iterable[Watcher], publication: Publication) -> None:
+    """Tell watchers of a publish."""
+    for watcher in watchers:
+        try:
+            watcher(publication)
+        except Exception:
+            _LOGGER.exception("A watcher of a variable failed")

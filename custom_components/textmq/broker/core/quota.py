@@ -1,0 +1,298 @@
+"""Who may use the event loop for how long: allowances, and turns of clients (protocol, Limits).
+
+Clients are served in slices, and all of them together only for a part of each turn of the
+event loop. What a client causes is charged to it as the time that it took, its own
+deliveries to others included. What is left goes on in the next turn, clients taking turns.
+
+With several publishers at work the output of a whole turn is joined, one write for each
+client. With a single one nothing can be joined, so it is written at once, the deliveries
+before the publisher's own answers. Every so often a write is put off to see which of the two
+is at hand.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+import logging
+import time
+from typing import Final, Protocol
+
+from .limits import Limits
+
+_LOGGER = logging.getLogger(__name__)
+
+_COARSE: Final = 0.0002
+"""Seconds from which the system is asked for the CPU time: it takes half a microsecond to tell."""
+_PROBE_EVERY: Final = 16
+"""Writes at once before one is put off."""
+
+
+class Allowance:
+    """An amount that comes back with time: so much a second, up to so much at once."""
+
+    __slots__ = ("_balance", "_burst", "_rate", "_refilled_at")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        """Begin with all of burst; now is of the monotonic clock, as everywhere here."""
+        self._rate = rate
+        self._burst = burst
+        self._balance = burst
+        self._refilled_at = now
+
+    @property
+    def untouched(self) -> bool:
+        """Nothing has been spent yet."""
+        return self._balance >= self._burst
+
+    def spend(self, amount: float) -> None:
+        """Take an amount, whether it is there or not."""
+        self._balance -= amount
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until something may be spent again, 0 where it may be now."""
+        if self._balance > 0:
+            return 0
+        earned = (now - self._refilled_at) * self._rate
+        self._refilled_at = now
+        self._balance = min(self._burst, self._balance + earned)
+        return 0 if self._balance > 0 else -self._balance / self._rate + _COARSE
+
+
+class Quota:
+    """What one client may use: commands, and time of the event loop."""
+
+    __slots__ = ("_commands", "_strangers", "_time")
+
+    def __init__(
+        self, commands: Allowance, time: Allowance, strangers: Allowance | None = None
+    ) -> None:
+        """Use the client's allowances, of commands and seconds, and what all strangers share if it is one."""
+        self._commands = commands
+        self._time = time
+        self._strangers = strangers
+
+    def command(self, count: float = 1) -> None:
+        """Count commands."""
+        self._commands.spend(count)
+
+    def charge(self, seconds: float) -> None:
+        """Charge what the client has cost."""
+        self._time.spend(seconds)
+        if self._strangers is not None:
+            self._strangers.spend(seconds)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the client is to be served again.
+
+        Of a stranger the first is always heard: it may be the device that belongs here.
+        """
+        wait = max(self._commands.wait(now), self._time.wait(now))
+        if wait or self._strangers is None or self._time.untouched:
+            return wait
+        return self._strangers.wait(now)
+
+
+class Worker(Protocol):
+    """A client, as the scheduler sees it."""
+
+    scheduled: bool
+    """It waits for its turn."""
+
+    def work(self) -> bool:
+        """Work until the slice is over; return whether something is left that can go on at once."""
+
+    def charge(self, seconds: float) -> None:
+        """Charge what the client has cost."""
+
+
+class Writable(Protocol):
+    """What is to be sent to one client."""
+
+    queued: bool
+    """It waits to be written."""
+    cause: Worker | None
+    """Whom the write is charged to; None where it is the broker's or Home Assistant's."""
+
+    def flush(self) -> None:
+        """Write the output."""
+
+
+class Scheduler:
+    """Gives the clients their turns, and the output its time to be written."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        call_soon: Callable[[Callable[[], None]], object],
+        clock: Callable[[], float] = time.monotonic,
+        cpu_time: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """Use call_soon to get called in the next turn of the event loop; the clocks count seconds.
+
+        clock is monotonic, cpu_time is the time that this thread has used of its processor.
+        """
+        self._limits = limits
+        self._call_soon = call_soon
+        self._clock = clock
+        self._cpu_time = cpu_time
+        self._workers: deque[Worker] = deque()
+        self._outboxes: deque[Writable] = deque()
+        self._chores: deque[Iterator[object]] = deque()
+        self._current: Worker | None = None
+        self._turn_planned = False
+        self._spent = 0.0
+        """Seconds in this turn of the event loop, or since the last one that was planned."""
+        self._lap_at = clock()
+        self._cpu_at = cpu_time()
+        self._until = 0.0
+        self._batches = 0
+        self._direct = 0
+
+    # Time
+
+    def is_over(self) -> bool:
+        """Tell whether the slice is over. Asked of the clock, which runs no slower than the processor's time."""
+        return self._clock() >= self._until
+
+    def is_exhausted(self) -> bool:
+        """Tell whether the clients have had their part of this turn of the event loop."""
+        return self._spent >= self._limits.turn
+
+    def begin(self) -> None:
+        """Begin a slice."""
+        limits = self._limits
+        self._lap_at = now = self._clock()
+        self._until = now + min(limits.slice, limits.turn - self._spent)
+
+    def lap(self) -> float:
+        """Return the seconds of processor time since the slice began, or since the last lap of it.
+
+        Short times are taken from the clock, which costs a tenth of asking the system.
+        """
+        now = self._clock()
+        seconds = now - self._lap_at
+        self._lap_at = now
+        if seconds >= _COARSE:
+            cpu = self._cpu_time()
+            seconds = min(seconds, cpu - self._cpu_at)
+            self._cpu_at = cpu
+        self._spent += seconds
+        if self._spent > self._limits.slice:
+            self._plan_turn()
+        return seconds
+
+    # Clients
+
+    def ready(self, worker: Worker) -> None:
+        """Serve a client that has something to do, now or when it is its turn."""
+        if worker.scheduled:
+            return
+        if self._workers or self.is_exhausted():
+            self._enqueue(worker)
+        else:
+            self._serve(worker)
+
+    def _enqueue(self, worker: Worker) -> None:
+        worker.scheduled = True
+        self._workers.append(worker)
+        self._plan_turn()
+
+    def _serve(self, worker: Worker) -> None:
+        self.begin()
+        self._current = worker
+        try:
+            left = worker.work()
+        finally:
+            self._current = None
+            worker.charge(self.lap() + self._limits.wake)
+        if left:
+            self._enqueue(worker)
+
+    # Output
+
+    def add(self, outbox: Writable) -> None:
+        """Write an outbox in this turn of the event loop; once only until it is written."""
+        if not outbox.queued:
+            outbox.queued = True
+            outbox.cause = self._current
+            self._outboxes.append(outbox)
+
+    def flush(self) -> None:
+        """See to it that everything is written in the next turn of the event loop."""
+        if self._outboxes:
+            self._plan_turn()
+
+    def batch_done(self, outbox: Writable) -> None:
+        """Write after a batch of received commands; outbox is that of the client that sent them."""
+        self._batches += 1
+        if self._direct and not self._turn_planned and self._outboxes:
+            self._direct -= 1
+            self._write()
+        outbox.flush()
+        if self._outboxes:
+            self._plan_turn()
+
+    def _write(self) -> None:
+        """Write what waits, until the slice is over; each is charged to who caused it."""
+        outboxes = self._outboxes
+        cause = self._current
+        while outboxes:
+            outbox = outboxes.popleft()
+            if outbox.cause is not cause:
+                if cause is not None:
+                    cause.charge(self.lap())
+                else:
+                    self.lap()
+                cause = outbox.cause
+            outbox.queued = False
+            outbox.flush()
+            if self.is_over():
+                break
+        if cause is not None:
+            cause.charge(self.lap())
+
+    # What the broker itself has to do
+
+    def later(self, chore: Iterator[object]) -> None:
+        """Carry out a long piece of work step by step, in the turns to come."""
+        self._chores.append(chore)
+        self._plan_turn()
+
+    # Turns
+
+    def _plan_turn(self) -> None:
+        if not self._turn_planned:
+            self._turn_planned = True
+            self._batches = 0
+            self._call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_planned = False
+        if not self._batches:
+            self._direct = _PROBE_EVERY - 1
+        self._spent = 0
+        if self._outboxes:
+            self.begin()
+            self._write()
+        for _ in range(len(self._workers)):
+            if self.is_exhausted():
+                break
+            worker = self._workers.popleft()
+            worker.scheduled = False
+            self._serve(worker)
+        if self._chores and not self.is_exhausted():
+            self._do_chores()
+        if self._workers or self._outboxes or self._chores:
+            self._plan_turn()
+
+    def _do_chores(self) -> None:
+        self.begin()
+        while self._chores and not self.is_over():
+            chore = self._chores.popleft()
+            try:
+                for _ in chore:
+                    if self.is_over():
+                        self._chores.appendleft(chore)
+                        break
+            except Exception:
+                _LOGGER.exception("A piece of work failed")
+        self.lap()
