@@ -9,13 +9,17 @@ HOME_ASSISTANT: Final = "homeassistant"
 EVERYONE: Final = "*"
 
 MAX_VARIABLE: Final = 255
+MAX_LEVELS: Final = 16
+MAX_STORED_LEVELS: Final = (MAX_VARIABLE + 1) // 2
+"""As many as fit: what is on file from before there was a bound stays usable."""
 MAX_DEVICE: Final = 64
 
 
-def is_variable_name(name: str) -> bool:
+def is_variable_name(name: str, max_levels: int = MAX_LEVELS) -> bool:
     """Tell whether name can be a variable's (protocol A5)."""
     return (
         0 < len(name) <= MAX_VARIABLE
+        and name.count("/") < max_levels
         and _is_plain(name)
         and "+" not in name
         and "#" not in name
@@ -45,7 +49,11 @@ def _is_plain(name: str) -> bool:
 
 def is_filter(text: str) -> bool:
     """Tell whether text is a variable's name or a filter over names (protocol B3)."""
-    if not 0 < len(text) <= MAX_VARIABLE or not _is_plain(text):
+    if (
+        not 0 < len(text) <= MAX_VARIABLE
+        or text.count("/") >= MAX_LEVELS
+        or not _is_plain(text)
+    ):
         return False
     *above, last = text.split("/")
     return all(_is_level(level) for level in above) and (last == "#" or _is_level(last))
@@ -58,6 +66,7 @@ def _is_level(level: str) -> bool:
 def check_variable_name(name: str) -> None:
     """Raise Refusal (bad-name) where name can't be a variable's."""
     if not is_variable_name(name):
+        _check_levels(name)
         raise Refusal(
             BadReason.BAD_NAME,
             f"a variable's name has 1 to {MAX_VARIABLE} characters, none of | + # \\,"
@@ -65,9 +74,27 @@ def check_variable_name(name: str) -> None:
         )
 
 
+def check_stored_name(name: str) -> None:
+    """Raise Refusal (bad-name) where name can't be that of a variable on file.
+
+    It may have more than 16 levels, as names could before (protocol A5).
+    """
+    if not is_variable_name(name, MAX_STORED_LEVELS):
+        check_variable_name(name)
+
+
+def _check_levels(text: str) -> None:
+    if text.count("/") >= MAX_LEVELS:
+        raise Refusal(
+            BadReason.BAD_NAME,
+            f"a name or filter has at most {MAX_LEVELS} levels between slashes",
+        )
+
+
 def check_filter(text: str) -> None:
     """Raise Refusal (bad-name) where text is neither a variable's name nor a filter."""
     if not is_filter(text):
+        _check_levels(text)
         raise Refusal(
             BadReason.BAD_NAME,
             "in a filter + stands for one level and # at the end for all below,"

@@ -1,7 +1,7 @@
-"""The wire: framing, parsing, encoding, escapes, names and filters (protocol part A, B1, B3).
+"""The wire: parsing and encoding of messages, values and times (protocol A1, A5, B3).
 
-Pure functions and one small framer; no I/O. Values stay as they came: only `decode` and
-`encode` translate between the wire's text and Unicode.
+Pure functions, and the only place that spells a message. Values stay as they came: only
+`decode` and `encode` translate between the wire's text and Unicode.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ PRINTABLE: Final = bytes(range(0x20, 0x7F))
 LINE_BYTES: Final = PRINTABLE + b"\t"
 CHUNK_BYTES: Final = LINE_BYTES + b"\n"
 
+START: Final = "START | COMMAND="
+"""The beginning of a canonical line."""
 END: Final = " | END"
 """The end of a canonical line."""
 
@@ -71,12 +73,27 @@ def split_canonical(chunk: bytes) -> list[str] | None:
 def encode_message(command: str, params: Mapping[str, str] | None = None) -> bytes:
     """Write one message in the spaced form with its line feed; values must be in wire form."""
     middle = "".join(f" | {key}={value}" for key, value in (params or {}).items())
-    return f"START | COMMAND={command}{middle} | END\n".encode("ascii")
+    return f"{START}{command}{middle}{END}\n".encode("ascii")
+
+
+def publish_prefix(name: str) -> str:
+    """Write a canonical PUB to a variable, up to the bar before its VALUE."""
+    return f"{START}PUB | VARIABLE={name}"
+
+
+def message_prefix(device_id: str) -> str:
+    """Write a canonical MSG to a device, up to the bar before its VALUE."""
+    return f"{START}MSG | DEVICE={device_id}"
+
+
+def delivery_prefix(name: str) -> str:
+    """Write the beginning of a SUB that delivers a variable, up to its value."""
+    return f"{START}SUB | VARIABLE={name} | VALUE="
 
 
 def message_head(device_id: str) -> str:
     """Write the beginning of a MSG from a device, up to its value."""
-    return f"START | COMMAND=MSG | DEVICE={device_id} | VALUE="
+    return f"{message_prefix(device_id)} | VALUE="
 
 
 def encode(text: str) -> str:
