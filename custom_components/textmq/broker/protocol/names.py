@@ -65,13 +65,8 @@ def _is_level(level: str) -> bool:
 
 def check_variable_name(name: str) -> None:
     """Raise Refusal (bad-name) where name can't be a variable's."""
-    if not is_variable_name(name):
-        _check_levels(name)
-        raise Refusal(
-            BadReason.BAD_NAME,
-            f"a variable's name has 1 to {MAX_VARIABLE} characters, none of | + # \\,"
-            " no space at its ends and nothing empty between slashes",
-        )
+    _check_levels(name)
+    check_stored_name(name)
 
 
 def check_stored_name(name: str) -> None:
@@ -80,21 +75,24 @@ def check_stored_name(name: str) -> None:
     It may have more than 16 levels, as names could before (protocol A5).
     """
     if not is_variable_name(name, MAX_STORED_LEVELS):
-        check_variable_name(name)
+        raise Refusal(
+            BadReason.BAD_NAME,
+            f"a variable's name has 1 to {MAX_VARIABLE} characters, none of | + # \\,"
+            " no space at its ends and nothing empty between slashes",
+        )
 
 
 def _check_levels(text: str) -> None:
     if text.count("/") >= MAX_LEVELS:
         raise Refusal(
-            BadReason.BAD_NAME,
-            f"a name or filter has at most {MAX_LEVELS} levels between slashes",
+            BadReason.BAD_NAME, f"a name or filter has at most {MAX_LEVELS} levels"
         )
 
 
 def check_filter(text: str) -> None:
     """Raise Refusal (bad-name) where text is neither a variable's name nor a filter."""
+    _check_levels(text)
     if not is_filter(text):
-        _check_levels(text)
         raise Refusal(
             BadReason.BAD_NAME,
             "in a filter + stands for one level and # at the end for all below,"
