@@ -83,6 +83,7 @@ def test_levels(client: Client, levels: int) -> None:
 def test_names_on_file_may_have_more_levels(levels: int) -> None:
     """What was stored before there was a bound is a name; what never was one is refused for that."""
     names.check_stored_name("/".join("l" * levels))
+    assert names.is_filter("/".join("+" * levels), names.MAX_STORED_LEVELS)
     for other in ("", "/".join("l" * levels) + "/", "+/" * levels + "l", "é"):
         with pytest.raises(Refusal) as refused:
             names.check_stored_name(other)

@@ -47,11 +47,11 @@ def _is_plain(name: str) -> bool:
     )
 
 
-def is_filter(text: str) -> bool:
-    """Tell whether text is a variable's name or a filter over names (protocol B3)."""
+def is_filter(text: str, max_levels: int = MAX_LEVELS) -> bool:
+    """Tell whether text is a variable's name or a filter over names (protocol A5, B3)."""
     if (
         not 0 < len(text) <= MAX_VARIABLE
-        or text.count("/") >= MAX_LEVELS
+        or text.count("/") >= max_levels
         or not _is_plain(text)
     ):
         return False
