@@ -128,8 +128,8 @@ def test_other_protocols(
     stranger.send_bytes(greeting)
     stranger.half_close()
     for received in stranger.until_closed():
-        assert received.command == "BAD"
-        assert received["REASON"] in ("malformed", "too-long")
+        assert received.command in ("BAD", "CLOSE")
+        assert received["REASON"] == "malformed"
     assert connect(open_broker).fence() == []
 
 
@@ -157,6 +157,7 @@ def test_many_endless_lines(open_broker: BrokerProcess, connect: Connect) -> Non
     before = open_broker.memory()
     peers = [connect(open_broker) for _ in range(100)]
     for peer in peers:
+        peer.fence()
         peer.send_bytes(b"x" * 500_000)
     for peer in peers:
         peer.send_bytes(b"\n")

