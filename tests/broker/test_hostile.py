@@ -123,13 +123,13 @@ def test_http_requests_in_approve_mode(
 def test_other_protocols(
     open_broker: BrokerProcess, connect: Connect, greeting: bytes
 ) -> None:
-    """Other protocols get BAD or are closed, and nothing but that."""
+    """Other protocols get one BAD, or nothing, and are closed."""
     stranger = connect(open_broker)
     stranger.send_bytes(greeting)
     stranger.half_close()
-    for received in stranger.until_closed():
-        assert received.command == "BAD"
-        assert received["REASON"] in ("malformed", "too-long")
+    received = stranger.until_closed()
+    assert [one.command for one in received] in ([], ["BAD", "CLOSE"])
+    assert {one["REASON"] for one in received} <= {"malformed"}
     assert connect(open_broker).fence() == []
 
 
@@ -157,6 +157,7 @@ def test_many_endless_lines(open_broker: BrokerProcess, connect: Connect) -> Non
     before = open_broker.memory()
     peers = [connect(open_broker) for _ in range(100)]
     for peer in peers:
+        peer.fence()
         peer.send_bytes(b"x" * 500_000)
     for peer in peers:
         peer.send_bytes(b"\n")
