@@ -58,7 +58,8 @@ def run_clients(data: bytes) -> None:
             case 6 | 7:
                 clock.time += 5
                 broker.tick()
-                peer.session.wake()
+                peer.session.resume_work()
+                peer.go_on()
             case 8:
                 broker.approve("new")
                 broker.permit(30)
@@ -69,7 +70,7 @@ def run_clients(data: bytes) -> None:
                 peer.session.lost()
                 peers[number] = _connect(broker, number)
             case _:
-                peer.session.receive(rest)
+                peer.send_bytes(rest)
         for line in peer.take():
             assert LINE.fullmatch(line), line
     for peer in peers:
@@ -77,10 +78,12 @@ def run_clients(data: bytes) -> None:
     broker.tick()
     assert not broker.sessions
     assert not broker.waiting
-    assert not broker.devices.heads
-    assert not broker._strangers  # noqa: SLF001
-    assert broker._subscriptions._root.unused  # noqa: SLF001
-    assert not broker._subscriptions._exact  # noqa: SLF001
+    assert not broker.devices.by_message_prefix
+    assert not broker._approval._unauthorized  # noqa: SLF001
+    subscriptions = broker._router._subscriptions  # noqa: SLF001
+    assert subscriptions._root.unused  # noqa: SLF001
+    assert not subscriptions._exact  # noqa: SLF001
+    assert subscriptions.nodes == subscriptions.bytes == 0
 
 
 def check_wire(data: bytes) -> None:

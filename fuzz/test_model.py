@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+import re
 from typing import Any
 
 from hypothesis import HealthCheck, settings, strategies as st
@@ -9,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from custom_components.textmq.broker.core.access import Access, AccessMode
 from custom_components.textmq.broker.core.broker import Broker
-from custom_components.textmq.broker.core.limits import NO_LIMITS
+from custom_components.textmq.broker.core.limits import no_limits
 from tests.broker.inprocess import Clock, Peer
 
 from .reference import matches
@@ -22,6 +23,35 @@ FILTERS = [*NAMES, "#", "a/#", "+", "+/b", "a/+/c", "+/+/#"]
 VALUES = ["", "1", "two words", "a=b", "\\u00b0", "END"]
 ANSWERS = ("COMMAND=OK", "COMMAND=BAD", "COMMAND=HELLO!")
 MESSAGES = 32
+EVENTS = 8
+
+
+@dataclass
+class Held:
+    """What waits of one variable: events, and one state in its place, None for the value of then."""
+
+    lines: list[tuple[bool, str | None]] = field(default_factory=list)
+    missed: int = 0
+
+    def put(self, line: str | None, *, event: bool) -> None:
+        """Take a delivery."""
+        same = [index for index, (other, _) in enumerate(self.lines) if other is event]
+        if len(same) == (EVENTS if event else 1):
+            del self.lines[same[0]]
+            self.missed += event
+        self.lines.append((event, line))
+
+    def take(self, value: str | None) -> list[str]:
+        """Return what is delivered when the variable has this value."""
+        taken = []
+        for event, line in self.lines:
+            text = value if line is None else line
+            if event and self.missed:
+                text = f"{text} | MISSED={self.missed}"
+                self.missed = 0
+            if text is not None:
+                taken.append(text)
+        return taken
 
 
 @dataclass
@@ -35,7 +65,7 @@ class Client:
     reading: bool = True
     answers: list[str] = field(default_factory=list)
     deliveries: list[str] = field(default_factory=list)
-    held: dict[str, str | None] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
 
@@ -45,12 +75,13 @@ class Clients(RuleBasedStateMachine):
     def __init__(self) -> None:
         """Begin with nobody."""
         super().__init__()
-        limits = replace(NO_LIMITS, messages=MESSAGES)
+        limits = replace(no_limits(), max_queued_messages=MESSAGES)
         self.broker = Broker(
             access=Access(AccessMode.OPEN),
             limits=limits,
             clock=Clock(),
             now=lambda: NOW,
+            cpu_time=Clock(),
         )
         self.clients: list[Client] = []
         self.values: dict[str, str] = {}
@@ -61,15 +92,18 @@ class Clients(RuleBasedStateMachine):
         line = f"COMMAND=SUB | VARIABLE={name} | VALUE={value}"
         if retain:
             self.values[name] = value
-        self._deliver(name, line, None if retain else line)
+        self._deliver(name, line, None if retain else line, event=not retain)
 
-    def _deliver(self, name: str, line: str, newest: str | None) -> None:
+    def _deliver(
+        self, name: str, line: str, waiting: str | None, *, event: bool = False
+    ) -> None:
         for client in self.clients:
             if any(matches(text, name) for text in client.filters):
                 if client.reading:
                     client.deliveries.append(line)
                 else:
-                    client.held[name] = newest
+                    held = client.held.setdefault(name, Held())
+                    held.put(waiting, event=event)
 
     def _leave(self, client: Client, *, will: bool) -> None:
         self.clients.remove(client)
@@ -93,10 +127,10 @@ class Clients(RuleBasedStateMachine):
             )
             assert sorted(others) == sorted(client.deliveries)
             for name in NAMES:
-                begin = f"COMMAND=SUB | VARIABLE={name} |"
-                assert [one for one in others if one.startswith(begin)] == [
-                    one for one in client.deliveries if one.startswith(begin)
-                ]
+                of_name = re.compile(rf"COMMAND=(SUB|DEL) \| VARIABLE={name}( \||$)")
+                assert list(filter(of_name.match, others)) == list(
+                    filter(of_name.match, client.deliveries)
+                )
             client.answers, client.deliveries = [], []
         assert {one.name: one.value for one in self.broker.variables} == self.values
         assert len(self.broker.sessions) == len(self.clients)
@@ -292,13 +326,13 @@ class Clients(RuleBasedStateMachine):
         )
         client.reading = True
         client.deliveries += client.messages
-        for name, newest in client.held.items():
-            if newest is not None:
-                client.deliveries.append(newest)
-            elif name in self.values:
-                client.deliveries.append(
-                    f"COMMAND=SUB | VARIABLE={name} | VALUE={self.values[name]}"
-                )
+        for name, held in client.held.items():
+            value = self.values.get(name)
+            client.deliveries += held.take(
+                None
+                if value is None
+                else f"COMMAND=SUB | VARIABLE={name} | VALUE={value}"
+            )
         client.held.clear()
         client.messages.clear()
         client.peer.session.resume()

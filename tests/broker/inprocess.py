@@ -1,6 +1,8 @@
-"""The broker in this process, with clients that have no sockets and a clock that stands still."""
+"""The broker in this process, with clients that have no sockets and clocks that the tests move."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import override
 
 from custom_components.textmq.broker.core.access import Access, AccessMode, Identity
 from custom_components.textmq.broker.core.broker import Broker
@@ -107,13 +109,55 @@ class Clock:
         return self.time
 
 
+class RunningClock(Clock):
+    """A clock that goes on a little with each look at it, as time does with work."""
+
+    def __init__(self, step: float) -> None:
+        """Go on by step seconds a look."""
+        super().__init__()
+        self.step = step
+
+    @override
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        self.time += self.step
+        return self.time
+
+
+class Loop:
+    """An event loop that turns when it is told to."""
+
+    def __init__(self) -> None:
+        """Begin with nothing to do."""
+        self._callbacks: list[Callable[[], None]] = []
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the next turn."""
+        self._callbacks.append(callback)
+
+    def turn(self) -> bool:
+        """Turn once; return whether there was something to do."""
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+        return bool(callbacks)
+
+    def run(self, turns: int = 100_000) -> None:
+        """Turn until nothing is left to do."""
+        for _ in range(turns):
+            if not self.turn():
+                return
+        raise AssertionError(f"there is something to do after {turns} turns")
+
+
 def make_broker(
     mode: AccessMode = AccessMode.APPROVE,
     *known: str,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    loop: Loop | None = None,
 ) -> Broker:
-    """Make a broker that writes at once."""
+    """Make a broker that writes at once, or in the turns of a loop."""
     clock = clock or Clock()
     return Broker(
         access=Access(mode, known),
@@ -121,4 +165,5 @@ def make_broker(
         clock=clock,
         cpu_time=clock,
         version="test",
+        call_soon=loop.call_soon if loop else None,
     )

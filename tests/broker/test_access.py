@@ -140,7 +140,7 @@ def test_waiting_goes_on_with_keep_alive(
 
 
 def test_identify_timeout(start_broker: StartBroker, connect: Connect) -> None:
-    """Who does not send an ID within ten seconds is let go, whatever else it sends."""
+    """A client that does not send an ID within ten seconds is let go, whatever else it sends."""
     broker = start_broker("--allow", "alpha")
     began = time.monotonic()
     silent = connect(broker)
@@ -149,7 +149,8 @@ def test_identify_timeout(start_broker: StartBroker, connect: Connect) -> None:
     waiting = connect(broker)
     waiting.send("ID", ID="stranger")
     known = connect(broker, "alpha")
-    for byte in b"START | ":
+    dribbling.send_bytes(b"START | COMMAND=")
+    for byte in b"HELLO? |":
         dribbling.send_bytes(bytes([byte]))
         time.sleep(0.1)
         chatting.bad("not-authorized", "UNSUBALL")

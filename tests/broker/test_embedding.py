@@ -1,27 +1,28 @@
 """What the program around the broker does and hears: Home Assistant's side of it."""
 
 import asyncio
+import errno
 import gc
 import logging
 import socket
+import time
 from typing import Any, override
 
 import pytest
 
 from custom_components.textmq.broker.core.access import AccessMode
-from custom_components.textmq.broker.core.broker import (
-    Broker,
-    Delivery,
-    Observer,
-    Publication,
-)
+from custom_components.textmq.broker.core.broker import Broker
 from custom_components.textmq.broker.core.devices import DeviceState
+from custom_components.textmq.broker.core.mailbox import Delivery
+from custom_components.textmq.broker.core.observers import Observer, Publication
 from custom_components.textmq.broker.core.variables import Variable
 from custom_components.textmq.broker.protocol.reasons import BadReason, Refusal
 from custom_components.textmq.broker.server.listener import Listener, bind
 
 from .inprocess import Clock, Peer, make_broker
 
+ACCEPT_PAUSE = 0.9
+"""Seconds for which the port would rest where the system has no socket left."""
 OBSERVED = [name for name in vars(Observer) if not name.startswith("_")]
 
 
@@ -367,29 +368,65 @@ def test_all_addresses(monkeypatch: pytest.MonkeyPatch, dual_stack: bool) -> Non
     assert options.get("dualstack_ipv6", False) is dual_stack
 
 
+def _refuse_option(*_: object) -> None:
+    raise OSError(errno.EINVAL, "gone")
+
+
+@pytest.mark.parametrize("times", [1, 3])
 async def test_a_connection_that_is_gone_before_it_is_open(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    """It is forgotten, and the next one is served."""
+    """BSD refuses the options of a socket that was reset before it is accepted: the next one is served."""
     listener = Listener(make_broker(AccessMode.OPEN), "127.0.0.1", 0)
     await listener.start()
-    loop = asyncio.get_running_loop()
-
-    async def fail(*_: object) -> None:
-        raise OSError("gone")
-
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "connect_accepted_socket", fail)
-        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-        assert await reader.read() == b""
-        writer.close()
-        await writer.wait_closed()
+        patched.setattr(socket.socket, "setsockopt", _refuse_option)
+        for _ in range(times):
+            with socket.socket() as client:
+                client.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(
+                    client, ("127.0.0.1", listener.port)
+                )
+                await asyncio.sleep(0)
+    await _is_served(listener)
+    await listener.stop()
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["ECONNABORTED", "EPROTO", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EPERM"],
+)
+async def test_accept_errors_of_one_peer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: str
+) -> None:
+    """What accept says of one connection that is gone stops neither the port nor the next connection."""
+    listener = Listener(make_broker(AccessMode.OPEN), "127.0.0.1", 0)
+    await listener.start()
+    accept, failures = socket.socket.accept, 2
+
+    def accept_next(server: socket.socket) -> tuple[socket.socket, Any]:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            number = getattr(errno, error)
+            raise OSError(number, error)
+        return accept(server)
+
+    monkeypatch.setattr(socket.socket, "accept", accept_next)
+    started = time.monotonic()
+    await _is_served(listener)
+    assert time.monotonic() - started < ACCEPT_PAUSE
+    assert failures == 0
+    assert not caplog.records
+    await listener.stop()
+
+
+async def _is_served(listener: Listener) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.write(b"START | COMMAND=HELLO? | END\n")
     assert await reader.readline() == b"START | COMMAND=HELLO! | END\n"
     writer.close()
     await writer.wait_closed()
-    await listener.stop()
 
 
 def _ports(connection: socket.socket) -> tuple[int, int] | None:

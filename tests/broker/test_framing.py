@@ -387,7 +387,7 @@ def test_a_window_bounds_what_is_taken_at_once() -> None:
         assert set(items) == {ITEM}
         taken.append(len(items))
     assert sum(taken) == 2000
-    assert max(taken) * len(CANONICAL) <= 16_384
+    assert max(taken) * len(CANONICAL) <= 32_768
 
 
 @pytest.mark.parametrize(

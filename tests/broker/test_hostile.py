@@ -123,13 +123,13 @@ def test_http_requests_in_approve_mode(
 def test_other_protocols(
     open_broker: BrokerProcess, connect: Connect, greeting: bytes
 ) -> None:
-    """Other protocols get BAD or are closed, and nothing but that."""
+    """Other protocols get one BAD, or nothing, and are closed."""
     stranger = connect(open_broker)
     stranger.send_bytes(greeting)
     stranger.half_close()
-    for received in stranger.until_closed():
-        assert received.command in ("BAD", "CLOSE")
-        assert received["REASON"] == "malformed"
+    received = stranger.until_closed()
+    assert [one.command for one in received] in ([], ["BAD", "CLOSE"])
+    assert {one["REASON"] for one in received} <= {"malformed"}
     assert connect(open_broker).fence() == []
 
 

@@ -173,10 +173,13 @@ def test_unsubscribing_a_name_leaves_the_filter(
 
 
 def test_deep_names_and_filters(client: Client, other: Client) -> None:
-    """Names of 16 levels and filters as deep are matched at once, without tricks."""
+    """Names of 16 levels and filters as deep are matched at once; there are no deeper ones."""
     deep = "/".join("a" * 16)
     for wanted in ("/".join("+" * 16), "/".join(["a/+"] * 7) + "/#", "a/#"):
         client.ok("SUB", VARIABLE=wanted, REPLAY="NO")
+    for deeper in (f"{deep}/a", f"{deep}/#", "/".join("+" * 17)):
+        client.bad("bad-name", "SUB", VARIABLE=deeper)
+    other.bad("bad-name", "PUB", VARIABLE=f"{deep}/a", VALUE="1")
     other.ok("PUB", VARIABLE=deep, VALUE="1")
     assert client.fence() == [message("SUB", VARIABLE=deep, VALUE="1")]
     other.ok("PUB", VARIABLE=deep[:-2], VALUE="2", RETAIN="NO")

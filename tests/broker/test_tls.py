@@ -13,8 +13,9 @@ from typing import Self, override
 import pytest
 
 from custom_components.textmq.broker.core.access import Access, AccessMode
-from custom_components.textmq.broker.core.broker import Broker, Observer
+from custom_components.textmq.broker.core.broker import Broker
 from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.core.observers import Observer
 from custom_components.textmq.broker.server.listener import Listener
 
 from .client import Address, Client, line, message
@@ -716,7 +717,9 @@ async def test_handshakes_take_no_longer_than_they_may(mode: AccessMode) -> None
 
 async def test_a_crowd_in_the_handshake(caplog: pytest.LogCaptureFixture) -> None:
     """The oldest of those that are not let in goes, in the middle of its handshake; nothing is logged."""
-    async with _Served(AccessMode.APPROVE, "a", limits=Limits(strangers=4)) as served:
+    async with _Served(
+        AccessMode.APPROVE, "a", limits=Limits(max_unauthorized=4)
+    ) as served:
         hello = Handshake(client_context("a")).outgoing.read()
         crowd = []
         for _ in range(8):

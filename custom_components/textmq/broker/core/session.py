@@ -13,9 +13,12 @@ from .keepalive import KeepAlive, Life
 from .limits import Limits
 from .outbox import Outbox, Sink
 from .quota import Allowance, Quota, Scheduler
-from .states import SILENT_CLOSES, TRANSITIONS, UNAUTHORIZED_STATES, State, Step
+from .states import TRANSITIONS, UNAUTHORIZED_STATES, State, Step
 from .traffic import Traffic
 from .variables import Variable
+
+SILENT_CLOSES: Final = frozenset({CloseReason.HTTP, CloseReason.TLS})
+"""Ends of connections that speak another protocol: they get no answer."""
 
 _MINUTE: Final = 60.0
 _SECOND_REQUEST: Final = 9

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+import errno
 import logging
 import socket
 import ssl
@@ -16,6 +17,26 @@ from .trace import Trace
 _LOGGER = logging.getLogger(__name__)
 
 _BACKLOG: Final = 128
+_OF_ONE_PEER: Final = frozenset(
+    getattr(errno, name)
+    for name in [
+        "ECONNABORTED",
+        "ECONNRESET",
+        "EPIPE",
+        "EPROTO",
+        "ENOPROTOOPT",
+        "EOPNOTSUPP",
+        "EPERM",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "ENETDOWN",
+        "ENETUNREACH",
+        "ENONET",
+        "ETIMEDOUT",
+    ]
+    if hasattr(errno, name)
+)
+"""Errors of accept that say nothing of the next connection (accept(2), Error handling)."""
 _ACCEPT_AGAIN: Final = 1.0
 """Seconds until the next try where the system has no socket left."""
 _WARN_AGAIN: Final = 3600.0
@@ -109,12 +130,12 @@ class Listener:
                 client, _ = server.accept()
             except (BlockingIOError, InterruptedError):
                 return
-            except ConnectionError:
-                continue
             except OSError as err:
-                self._wait_for_sockets(server, err)
-                return
-            self._serve(client)
+                if err.errno not in _OF_ONE_PEER:
+                    self._wait_for_sockets(server, err)
+                    return
+            else:
+                self._serve(client)
             scheduler.lap()
 
     def _serve(self, client: socket.socket) -> None:
