@@ -139,7 +139,7 @@ class DeviceSettings:
 
 
 def _filter(text: object) -> str:
-    if not isinstance(text, str) or not names.is_filter(text):
+    if not isinstance(text, str) or not names.is_filter(text, names.MAX_STORED_LEVELS):
         raise probatio.Invalid("not a filter")
     return text
 
