@@ -162,7 +162,7 @@ class Hub(Observer):
             self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
             return
         self.devices.follow_subentries()
-        self.broker.limits.update(new.limits)
+        self.broker.set_limits(new.limits)
         if (old.include, old.exclude) != (new.include, new.exclude):
             self.variables.filter()
         if old.save_interval != new.save_interval:

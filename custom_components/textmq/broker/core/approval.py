@@ -12,6 +12,7 @@ from .devices import Device, DeviceDetails, Devices, Peer, Will
 from .limits import Limits
 from .mailbox import Mailbox
 from .observers import Observer, Observers
+from .quota import Allowance, Quota
 from .router import Router, Subscriber
 from .traffic import Traffic
 
@@ -19,6 +20,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _MINUTE: Final = 60.0
 """Seconds in which the connects of an ID are counted."""
+_MAX_GUESTS: Final = 256
+"""Addresses of guests that are remembered."""
 
 CLOSES_WITHOUT_WILL: Final = frozenset(
     {
@@ -40,6 +43,8 @@ class Applicant(Peer, Subscriber, Protocol):
     will: Will | None
     unauthorized: bool
     """It is not let in yet, and must be."""
+    guest: bool
+    """It need not say who it is."""
     admitted: bool
     """The permit window has let it in."""
 
@@ -58,6 +63,16 @@ class Applicant(Peer, Subscriber, Protocol):
     @property
     def requested_details(self) -> DeviceDetails:
         """What it says of itself."""
+
+    @property
+    def quota(self) -> Quota:
+        """What it may use."""
+
+    def resume_allowance(self, former: Allowance) -> None:
+        """Go on with what was left of a former connection."""
+
+    def limits_changed(self) -> None:
+        """Take the allowances that are due to it now."""
 
     def tick(self, now: float) -> None:
         """Look after keep-alive; now is of the monotonic clock, in seconds."""
@@ -100,6 +115,8 @@ class Approval:
         """Sessions that a person is to decide on, by the device ID they asked for."""
         self.closes: Counter[CloseReason] = Counter()
         self._unauthorized: dict[Applicant, None] = {}
+        self._guests: dict[str, Allowance] = {}
+        """What was left of the allowance of guests that have gone, by address."""
 
     # Coming
 
@@ -111,6 +128,8 @@ class Approval:
             silent.close(CloseReason.LIMIT)
             if silent is session:
                 return
+        if session.guest and (former := self._guests.get(session.address)):
+            session.resume_allowance(former)
         if session.unauthorized:
             self._unauthorized[session] = None
             if len(self._unauthorized) > self._limits.max_unauthorized:
@@ -341,6 +360,8 @@ class Approval:
         self.closes[reason] += 1
         self._traffic.received += session.received
         del self.sessions[session]
+        if session.guest:
+            self._remember_guest(session)
         self._unauthorized.pop(session, None)
         self.cancel_request(session)
         for pattern in session.patterns:
@@ -355,6 +376,12 @@ class Approval:
             self._observers.notify(Observer.device_disconnected, device, reason)
         if will is not None and reason not in CLOSES_WITHOUT_WILL:
             self._publish_will(will, device.id if device else "")
+
+    def _remember_guest(self, session: Applicant) -> None:
+        self._guests.pop(session.address, None)
+        self._guests[session.address] = session.quota.seconds
+        if len(self._guests) > _MAX_GUESTS:
+            del self._guests[next(iter(self._guests))]
 
     def restore_device(
         self,

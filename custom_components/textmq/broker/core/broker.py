@@ -157,6 +157,12 @@ class Broker:
 
     # Clients
 
+    def set_limits(self, limits: Limits) -> None:
+        """Change the bounds, at once and for the clients that are here too."""
+        self.limits.update(limits)
+        for session in self.sessions:
+            session.limits_changed()
+
     def session(
         self, sink: Sink, address: str, identity: Identity | None = None
     ) -> Session:

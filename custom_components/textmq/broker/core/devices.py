@@ -9,6 +9,7 @@ from ..protocol import wire
 from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import Identity, Rights
 from .outbox import Outbox
+from .quota import Allowance
 
 
 class DeviceState(StrEnum):
@@ -79,6 +80,7 @@ class Device:
         "details",
         "id",
         "last_seen",
+        "seconds",
         "session",
         "violations",
         "will",
@@ -98,6 +100,8 @@ class Device:
         """The will of a sleeper, published when it does not come back in time."""
         self.connects: list[float] = []
         """Times of the latest connects, of the monotonic clock."""
+        self.seconds: Allowance | None = None
+        """What it may cost, over all its connections; None where it has not been here."""
         self.violations = 0
         """How often the device tried what its rights do not allow."""
 

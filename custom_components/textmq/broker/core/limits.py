@@ -121,6 +121,15 @@ class Limits:
     unauthorized_share_total_burst: float = 0.25
     """The same at once: a house with hundreds of nodes after a restart."""
 
+    light: float = 0.02
+    """Time that a client may have cost of late, in seconds, and still goes before those that cost more."""
+
+    accept_share: float = 0.05
+    """Time of the event loop, seconds each second, in which connections are accepted, for long."""
+
+    accept_share_burst: float = 0.5
+    """The same at once: every node of a house after a restart, and a flood of others beside them."""
+
     wake: float = 0.00001
     """Time that the event loop takes to come to a client: it is charged too, and can't be measured from inside."""
 
@@ -169,4 +178,6 @@ def no_limits() -> Limits:
         unauthorized_share_burst=UNLIMITED,
         unauthorized_share_total=UNLIMITED,
         unauthorized_share_total_burst=UNLIMITED,
+        accept_share=UNLIMITED,
+        accept_share_burst=UNLIMITED,
     )

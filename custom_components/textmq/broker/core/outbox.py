@@ -10,6 +10,8 @@ from .variables import Variable
 
 _MAX_WRITE: Final = 1 << 16
 """Bytes that are joined before they are written, at most."""
+_MAX_UNWRITTEN: Final = 1 << 20
+"""Bytes that wait for the turn in which they are written, at most."""
 _LOOK_EVERY: Final = 16
 """Steps of a replay between two looks at the clock."""
 _ENTRY: Final = 400
@@ -160,7 +162,9 @@ class Outbox:
         self._lines.append(blob)
         self._size += len(blob)
         if self._size > _MAX_WRITE:
-            self.flush()
+            self._scheduler.end_slice()
+            if self._size > _MAX_UNWRITTEN:
+                self.flush()
 
     def write_soon(self) -> None:
         """See to it that what was taken is written in this turn of the event loop."""

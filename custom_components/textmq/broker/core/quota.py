@@ -35,42 +35,50 @@ class Allowance:
         """Begin with all of burst; now is of the monotonic clock, as everywhere here."""
         self._rate = rate
         self._burst = burst
+        self._refilled_at = now
         self.balance = burst
         """What is left; it may be spent below 0."""
-        self._refilled_at = now
 
-    @property
-    def untouched(self) -> bool:
-        """Nothing has been spent yet."""
-        return self.balance >= self._burst
+    def used(self, now: float) -> float:
+        """Return what has been spent and has not come back yet."""
+        self._refill(now)
+        return self._burst - self.balance
+
+    def resume(self, former: "Allowance", now: float) -> None:
+        """Go on with what was left of a former one."""
+        self.balance = self._burst - former.used(now)
 
     def wait(self, now: float) -> float:
         """Return the seconds until something may be spent again, 0 where it may be now."""
         if self.balance > 0:
             return 0
+        self._refill(now)
+        return 0 if self.balance > 0 else -self.balance / self._rate + _COARSE
+
+    def _refill(self, now: float) -> None:
         earned = (now - self._refilled_at) * self._rate
         self._refilled_at = now
         self.balance = min(self._burst, self.balance + earned)
-        return 0 if self.balance > 0 else -self.balance / self._rate + _COARSE
 
 
 class Quota:
     """What one client may use: commands, and time of the event loop."""
 
-    __slots__ = ("_commands", "_seconds", "_strangers")
+    __slots__ = ("_commands", "_heard", "_strangers", "seconds")
 
     def __init__(
         self, commands: Allowance, seconds: Allowance, strangers: Allowance | None
     ) -> None:
         """Use the allowances of a client; of a stranger also what all strangers share."""
         self._commands = commands
-        self._seconds = seconds
+        self.seconds = seconds
         self._strangers = strangers
+        self._heard = False
 
     def replace(self, commands: Allowance, seconds: Allowance) -> None:
         """Go on with the allowances of a client that is no stranger any more."""
         self._commands = commands
-        self._seconds = seconds
+        self.seconds = seconds
         self._strangers = None
 
     def command(self, count: float = 1) -> None:
@@ -79,7 +87,7 @@ class Quota:
 
     def charge(self, seconds: float) -> None:
         """Charge what the client has cost."""
-        self._seconds.balance -= seconds
+        self.seconds.balance -= seconds
         if self._strangers is not None:
             self._strangers.balance -= seconds
 
@@ -88,9 +96,12 @@ class Quota:
 
         Of a stranger the first is always heard: it may be the device that belongs here.
         """
-        wait = max(self._commands.wait(now), self._seconds.wait(now))
-        if wait or self._strangers is None or self._seconds.untouched:
+        wait = max(self._commands.wait(now), self.seconds.wait(now))
+        if wait or self._strangers is None:
             return wait
+        if not self._heard:
+            self._heard = True
+            return 0
         return self._strangers.wait(now)
 
     @property
@@ -98,7 +109,7 @@ class Quota:
         """Something of it may be used up: then `wait` tells for how long."""
         return (
             self._commands.balance <= 0
-            or self._seconds.balance <= 0
+            or self.seconds.balance <= 0
             or self._strangers is not None
         )
 
@@ -147,7 +158,9 @@ class Scheduler:
         self._call_soon = call_soon
         self._clock = clock
         self._cpu_time = cpu_time
-        self._workers: deque[Worker] = deque()
+        self._light: deque[Worker] = deque()
+        """Clients that have cost little of late: they go first."""
+        self._heavy: deque[Worker] = deque()
         self._outboxes: deque[Writable] = deque()
         self._chores: deque[Iterator[object]] = deque()
         self._current: Worker | None = None
@@ -177,6 +190,10 @@ class Scheduler:
         left = limits.turn - self._spent
         self._until = now + (min(limits.slice, left))
 
+    def end_slice(self) -> None:
+        """Let the slice be over: what was done in it is to be written before there is more."""
+        self._until = 0
+
     def lap(self) -> float:
         """Return the seconds of processor time since the slice began, or since the last lap of it.
 
@@ -200,14 +217,15 @@ class Scheduler:
         """Serve a client that has something to do, now or when it is its turn."""
         if worker.scheduled:
             return
-        if self._workers or self._spent >= self._limits.turn:
+        if self._light or self._heavy or self._spent >= self._limits.turn:
             self._enqueue(worker)
         else:
             self._serve(worker)
 
     def _enqueue(self, worker: Worker) -> None:
         worker.scheduled = True
-        self._workers.append(worker)
+        light = worker.quota.seconds.used(self._clock()) < self._limits.light
+        (self._light if light else self._heavy).append(worker)
         self._plan_turn()
 
     def _serve(self, worker: Worker) -> None:
@@ -284,19 +302,26 @@ class Scheduler:
         if not self._batches:
             self._direct = _PROBE_EVERY - 1
         self._spent = 0
-        if self._outboxes:
+        self._serve_all(self._light)
+        if self._outboxes and not self.is_exhausted():
             self.begin()
             self._write()
-        for _ in range(len(self._workers)):
-            if self.is_exhausted():
-                break
-            worker = self._workers.popleft()
-            worker.scheduled = False
-            self._serve(worker)
+        if not self._outboxes:
+            # The heavy ones wait until what they have caused is written.
+            self._serve_all(self._heavy)
         if self._chores and not self.is_exhausted():
             self._do_chores()
-        if self._workers or self._outboxes or self._chores:
+        if self._light or self._heavy or self._outboxes or self._chores:
             self._plan_turn()
+
+    def _serve_all(self, workers: deque[Worker]) -> None:
+        """Serve each of them once, as far as the turn has time for it."""
+        for _ in range(len(workers)):
+            if self.is_exhausted():
+                break
+            worker = workers.popleft()
+            worker.scheduled = False
+            self._serve(worker)
 
     def _do_chores(self) -> None:
         self.begin()

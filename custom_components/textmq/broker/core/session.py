@@ -57,6 +57,7 @@ class Session:
         "_delayed",
         "_fast_path",
         "_framer",
+        "_fresh",
         "_id_answer",
         "_id_changes",
         "_limits",
@@ -74,6 +75,7 @@ class Session:
         "admitted",
         "device",
         "filter_levels",
+        "guest",
         "identity",
         "keepalive",
         "opened_at",
@@ -139,6 +141,8 @@ class Session:
         self.opened_at = clock()
         self.keepalive = KeepAlive(limits, self.opened_at)
         self._opened = False
+        self._fresh = False
+        """Something was received that was not looked at."""
         self._framer = Framer(limits.max_line)
         self._message_head = wire.message_head("")
         self._id_answer: Mapping[str, str] = {}
@@ -147,11 +151,9 @@ class Session:
         self.outbox = Outbox(
             sink, scheduler, limits, self._find_readable, self._overflow
         )
-        self.quota = (
-            Quota(*self._member_allowances(), None)
-            if guest
-            else Quota(*self._stranger_allowances(), strangers)
-        )
+        self.guest = guest
+        """It need not say who it is."""
+        self.quota = Quota(*self._allowances(), None if guest else strangers)
         self._reading = True
         self._delayed = False
 
@@ -162,30 +164,45 @@ class Session:
 
     # What it may use
 
-    def _member_allowances(self) -> tuple[Allowance, Allowance]:
+    def _allowances(self) -> tuple[Allowance, Allowance]:
+        """Return allowances of commands and seconds, as they are now due to it."""
         limits, now = self._limits, self._clock()
+        if self.unauthorized:
+            return (
+                Allowance(limits.unauthorized_rate, limits.unauthorized_burst, now),
+                Allowance(
+                    limits.unauthorized_share, limits.unauthorized_share_burst, now
+                ),
+            )
         return (
             Allowance(limits.rate, limits.burst, now),
             Allowance(limits.share, limits.share_burst, now),
         )
 
-    def _stranger_allowances(self) -> tuple[Allowance, Allowance]:
-        limits, now = self._limits, self._clock()
-        return (
-            Allowance(limits.unauthorized_rate, limits.unauthorized_burst, now),
-            Allowance(limits.unauthorized_share, limits.unauthorized_share_burst, now),
-        )
+    def resume_allowance(self, former: Allowance) -> None:
+        """Go on with what was left of a former connection of the same client: to come again gives no more."""
+        self.quota.seconds.resume(former, self._clock())
+
+    def limits_changed(self) -> None:
+        """Take the allowances that are due to it now."""
+        if not self.unauthorized:
+            self.quota.replace(*self._allowances())
 
     # Input
 
     @property
     def has_work(self) -> bool:
         """Something that was received, or is to be sent, waits to be worked on."""
-        return self.outbox.holding or (self._opened and self._framer.pending)
+        return (
+            self._fresh
+            or self.outbox.holding
+            or (self._opened and self._framer.pending)
+        )
 
     def receive(self, data: bytes) -> None:
         """Take received bytes; `work` carries out the commands in them."""
         self._framer.feed(data)
+        self._fresh = True
 
     def work(self) -> bool:
         """Carry out what was received, as far as slice, output and quota allow.
@@ -202,6 +219,9 @@ class Session:
         return left
 
     def _work(self) -> bool:
+        if self._is_delayed():
+            return False
+        self._fresh = False
         if not self._opened and not self._open():
             return False
         outbox, framer = self.outbox, self._framer
@@ -211,7 +231,7 @@ class Session:
                     return True
                 if outbox.holding:
                     return False
-            if framer.is_empty() or self._is_delayed() or not self._carry_out():
+            if framer.is_empty() or not self._carry_out() or self._is_delayed():
                 return False
             if not framer.is_empty() and self._scheduler.is_over():
                 return not outbox.paused and self.has_work
@@ -242,6 +262,8 @@ class Session:
     def resume_work(self) -> None:
         """Go on after a time that the quota has asked for."""
         self._delayed = False
+        if not self._reading and not self.outbox.paused:
+            self._set_reading(True)
 
     def _set_reading(self, reading: bool) -> None:
         self._reading = reading
@@ -331,9 +353,13 @@ class Session:
 
     def allow(self, device: Device) -> None:
         """Accept the ID that was asked for: at once, or when a person has decided."""
-        if self.device is None and self.state is not State.GUEST:
-            self.quota.replace(*self._member_allowances())
+        first = self.device is None
         self._move(Step.ALLOWED)
+        if first and not self.guest:
+            self.quota.replace(*self._allowances())
+            if device.seconds is not None:
+                self.resume_allowance(device.seconds)
+        device.seconds = self.quota.seconds
         self.device = device
         self._message_head = wire.message_head(device.id)
         self.ok(
@@ -428,6 +454,12 @@ class Session:
         if reason not in SILENT_CLOSES:
             self.answer(wire.encode_message("CLOSE", {"REASON": reason}))
         self.end(reason)
+
+    def finished(self) -> None:
+        """The client has said all: what is only the beginning of a first line is judged as it is."""
+        if not self._opened:
+            self._open(final=True)
+        self.lost()
 
     def lost(self) -> None:
         """The connection has ended."""

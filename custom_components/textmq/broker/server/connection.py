@@ -128,7 +128,7 @@ class Connection:
                 return False
             left = session.work()
             if self._ended and not session.has_work:
-                session.lost()
+                session.finished()
         except Exception:
             _LOGGER.exception("A connection failed and is closed")
             session.close(CloseReason.INTERNAL_ERROR)
@@ -148,7 +148,7 @@ class Connection:
             self._lose()
             return False
         if not count:
-            self._session.lost()
+            self._session.finished()
             return False
         data = bytes(_buffer[:count])
         if self._first:

@@ -9,6 +9,7 @@ import ssl
 from typing import Final
 
 from ..core.broker import Broker
+from ..core.quota import Allowance
 from .connection import Connection
 from .poller import make_poller
 from .tls import TlsServer
@@ -80,6 +81,10 @@ class Listener:
         self._port = port
         self._tls = TlsServer(broker.access.keys.get) if ssl.HAS_PSK else None
         self._trace: Trace | None = None
+        limits = broker.limits
+        self._accepting = Allowance(
+            limits.accept_share, limits.accept_share_burst, broker.clock()
+        )
         self._connections: set[Connection] = set()
         self._closing: dict[Connection, None] = {}
         self._none_left = asyncio.Event()
@@ -125,6 +130,9 @@ class Listener:
         """Accept what waits, as far as this turn of the loop has time for it."""
         scheduler = self._broker.scheduler
         while not scheduler.is_exhausted():
+            if wait := self._accepting.wait(self._broker.clock()):
+                self._pause_accepting(server, wait)
+                return
             scheduler.begin()
             try:
                 client, _ = server.accept()
@@ -135,10 +143,12 @@ class Listener:
                     self._wait_for_sockets(server, err)
                     return
             else:
-                self._serve(client)
-            scheduler.lap()
+                connection = self._serve(client)
+                seconds = scheduler.lap()
+                self._accepting.balance -= seconds
+                connection.quota.charge(seconds)
 
-    def _serve(self, client: socket.socket) -> None:
+    def _serve(self, client: socket.socket) -> Connection:
         client.setblocking(False)
         with suppress(OSError):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -146,28 +156,29 @@ class Listener:
             for name, value in _PROBE.items():
                 if (option := getattr(socket, name, None)) is not None:
                     client.setsockopt(socket.IPPROTO_TCP, option, value)
-        self._connections.add(
-            Connection(
-                self._broker,
-                self._loop,
-                self._poller,
-                client,
-                self._tls,
-                self._trace,
-                self._on_closing,
-                self._on_lost,
-            )
+        connection = Connection(
+            self._broker,
+            self._loop,
+            self._poller,
+            client,
+            self._tls,
+            self._trace,
+            self._on_closing,
+            self._on_lost,
         )
+        self._connections.add(connection)
+        return connection
 
     def _wait_for_sockets(self, server: socket.socket, err: OSError) -> None:
         now = self._loop.time()
         if self._warned_at is None or now - self._warned_at > _WARN_AGAIN:
             self._warned_at = now
             _LOGGER.warning("No connection can be accepted for now: %s", err.strerror)
+        self._pause_accepting(server, _ACCEPT_AGAIN)
+
+    def _pause_accepting(self, server: socket.socket, seconds: float) -> None:
         self._loop.remove_reader(server)
-        self._timers["accept"] = self._loop.call_later(
-            _ACCEPT_AGAIN, self._watch, server
-        )
+        self._timers["accept"] = self._loop.call_later(seconds, self._watch, server)
 
     def _on_closing(self, connection: Connection) -> None:
         """Note that a connection closes: past a bound the oldest of these is cut."""
