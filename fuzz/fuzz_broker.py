@@ -13,6 +13,7 @@ import atheris  # type: ignore[import-untyped]
 
 with atheris.instrument_imports(include=["custom_components.textmq.broker"]):
     from custom_components.textmq.broker.core.access import AccessMode, Rights
+    from custom_components.textmq.broker.core.broker import Broker
     from custom_components.textmq.broker.protocol import names, reasons, wire
     from tests.broker.inprocess import Clock, Peer, make_broker
 
@@ -22,8 +23,18 @@ LINE: Final = re.compile(
     r"COMMAND=[A-Z]+[!?]?(?: \| [A-Z]+=[^|\x00-\x1f\x7f-\uffff]*)*"
 )
 MODES: Final = tuple(AccessMode)
+GREETING: Final = b"START | COMMAND=HELLO? | END\n"
+UNGREETED: Final = 2
+"""The client whose first line is the search's own: of another's, most first lines would be the last."""
 FIRST_EVENT: Final = 0xF0
 """First bytes from here on are events, all others are clients."""
+
+
+def _connect(broker: Broker, number: int) -> Peer:
+    peer = Peer(broker)
+    if number != UNGREETED:
+        peer.session.receive(GREETING)
+    return peer
 
 
 def run_clients(data: bytes) -> None:
@@ -32,7 +43,7 @@ def run_clients(data: bytes) -> None:
     broker = make_broker(MODES[data[0] % len(MODES)], "known", "limited", clock=clock)
     broker.home_assistant = lambda sender, value: None
     broker.set_rights("limited", Rights(("a/#",), ("a/#",), message=False))
-    peers = [Peer(broker) for _ in range(3)]
+    peers = [_connect(broker, number) for number in range(3)]
     for chunk in data[1:].split(SEPARATOR):
         if not chunk:
             continue
@@ -57,7 +68,7 @@ def run_clients(data: bytes) -> None:
                 broker.revoke("known", delete_variables=True)
             case 10 | 11 | 12:
                 peer.session.lost()
-                peers[number] = Peer(broker)
+                peers[number] = _connect(broker, number)
             case _:
                 peer.send_bytes(rest)
         for line in peer.take():

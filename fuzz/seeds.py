@@ -41,10 +41,14 @@ COMMANDS: Final = (
 
 
 def broker_seeds() -> list[bytes]:
-    """Return chunks of clients: the vectors, and every command in every mode."""
+    """Return chunks of clients: the vectors (first lines by the client that says nothing before), and every command in every mode."""
     seeds = [
         b"\x01" + SEPARATOR.join(b"\x00" + chunk for chunk in chunks)
-        for chunks in _vectors()
+        for chunks in _vectors("framing_and_parsing")
+    ]
+    seeds += [
+        b"\x01" + SEPARATOR.join(b"\x02" + chunk for chunk in chunks)
+        for chunks in _vectors("first_line")
     ]
     lines = [f"START | COMMAND={text} | END\n".encode() for text in COMMANDS]
     seeds += [bytes([mode]) + b"\x00" + line for mode in range(3) for line in lines]
@@ -62,13 +66,13 @@ def wire_seeds() -> list[bytes]:
     """Return chunks from a broker: the vectors, with a long line and a short one."""
     return [
         bytes([longest]) + SEPARATOR.join(chunks)
-        for chunks in _vectors()
+        for chunks in _vectors("framing_and_parsing")
         for longest in (40, 255)
     ]
 
 
-def _vectors() -> list[list[bytes]]:
-    cases = json.loads(VECTORS.read_text(encoding="utf-8"))["framing_and_parsing"]
+def _vectors(kind: str) -> list[list[bytes]]:
+    cases = json.loads(VECTORS.read_text(encoding="utf-8"))[kind]
     return [[chunk.encode("latin-1") for chunk in case["chunks"]] for case in cases]
 
 

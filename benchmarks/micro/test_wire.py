@@ -1,6 +1,7 @@
 """What the wire costs: framing, parsing, escapes, names and filters."""
 
 from broker.protocol import framing, names, wire
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 _PUBLISH = b"START | COMMAND=PUB | VARIABLE=kitchen/temperature | VALUE=21.5 | END\n"
@@ -11,6 +12,47 @@ def test_split_batch(benchmark: BenchmarkFixture) -> None:
     """The quick way: 256 canonical lines at once."""
     items = benchmark(wire.split_canonical, _PUBLISH * _BATCH)
     assert items == [_PUBLISH.removesuffix(b" | END\n").decode()] * _BATCH
+
+
+@pytest.mark.parametrize("count", [1, _BATCH])
+def test_take_canonical(benchmark: BenchmarkFixture, count: int) -> None:
+    """The same from what was received: one line, and more than one window."""
+    framer = framing.Framer(4096)
+    received = _PUBLISH * count
+
+    def take() -> int:
+        framer.feed(received)
+        taken = 0
+        while items := framer.take_canonical():
+            taken += len(items)
+        return taken
+
+    assert benchmark(take) == count
+
+
+def test_take_one_by_one(benchmark: BenchmarkFixture) -> None:
+    """256 lines through the general way."""
+    framer = framing.Framer(4096)
+
+    def take() -> int:
+        framer.feed(_PUBLISH * _BATCH)
+        taken = 0
+        while framer.next():
+            taken += 1
+        return taken
+
+    assert benchmark(take) == _BATCH
+
+
+def test_judge_opening(benchmark: BenchmarkFixture) -> None:
+    """What each connection costs once: its first line."""
+
+    def judge() -> framing.Opening:
+        framer = framing.Framer(4096)
+        framer.feed(_PUBLISH)
+        return framer.judge_opening()
+
+    assert benchmark(judge) is framing.Opening.MESSAGE
 
 
 def test_parse_line(benchmark: BenchmarkFixture) -> None:

@@ -260,6 +260,14 @@ class Hub(Observer):
         self._end_window()
         self.devices.own.notify()
 
+    @override
+    def window_closed(self) -> None:
+        LOGGER.warning(
+            "As many new devices as may be were allowed at once; more are asked for one by one"
+        )
+        self._end_window()
+        self.devices.own.notify()
+
     def _end_window(self) -> None:
         self.permit_until = None
         self.broker.permit(0)

@@ -61,6 +61,7 @@ class Peer:
         self.scheduled = False
         self._broker = broker
         self.session = broker.session(self.sink, address, identity)
+        self.quota = self.session.quota
         broker.open(self.session)
         if device_id:
             self.send(f"COMMAND=ID | ID={device_id}")
@@ -82,10 +83,6 @@ class Peer:
     def work(self) -> bool:
         """Take a turn."""
         return self.session.work()
-
-    def charge(self, seconds: float) -> None:
-        """Charge what it has cost."""
-        self.session.charge(seconds)
 
     def take(self) -> list[str]:
         """Return the messages received since the last time, each without START and END."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .process import INTEGRATION
+from .process import INTEGRATION, ROOT
 from .reference import documented
 
 NEVER_ON_THE_WIRE = {"client-close", "sleep", "lost", "http", "tls"}
@@ -47,3 +47,15 @@ def test_limits(limit: str, text: str) -> None:
 def test_every_limit_is_documented() -> None:
     """What a client can meet stands in the table; the inner clockwork does not."""
     assert set(documented("## Limits")) == set(LIMITS) - CLOCKWORK
+
+
+def test_states_of_a_session() -> None:
+    """The picture of the states is the table of the code, and the words beside it are the code's."""
+    states = _module("core/states")
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert re.findall(r"^  (\w+) --> (\w+): (\w+)$", page, re.MULTILINE) == [
+        (before.name, after.name, step.name)
+        for (before, step), after in states["TRANSITIONS"].items()
+    ]
+    for state in states["State"]:
+        assert f"| {state.name} | {state.value}" in page

@@ -1,9 +1,15 @@
 """Section A1: how bytes become messages."""
 
 from functools import cache
+import random
+import sys
 from typing import Any
 
 import pytest
+
+from custom_components.textmq.broker.protocol import wire
+from custom_components.textmq.broker.protocol.framing import Framer
+from custom_components.textmq.broker.protocol.reasons import Refusal
 
 from .client import Client, Message, line, message
 from .conftest import Connect
@@ -32,6 +38,7 @@ def _answer(command: str) -> tuple[str | None, str | None]:
 )
 def test_vectors(client: Client, case: dict[str, Any]) -> None:
     """Every case of the shared vectors is understood over the wire, chunk by chunk."""
+    client.fence()
     for chunk in case["chunks"]:
         client.send_bytes(chunk.encode("latin-1"))
     for expected in case["expect"]:
@@ -187,7 +194,6 @@ def test_words_of_the_framing_in_a_value(
         b"START | COMMAND=PUB | VARIABLE=x | VALUE=21\xc2\xb0 | END\n",
         b"START | COMMAND=PUB | VARIABLE=x | VALUE=\xe2\x80\xaeabc | END\n",
         b"START | COMMAND=PUB | VARIABLE=x | VALUE=\xff | END\n",
-        b"START | COMMAND=PUB | VARIABLE=x | VALUE=a\rb | END\n",
         b"START | COMMAND=HELLO? | END of it\n",
         b"STARTLE | COMMAND=HELLO? | END\n",
         b"\xff\xfe\x00\x01\x02\n",
@@ -202,13 +208,43 @@ def test_malformed_lines(client: Client, name: str, sent: bytes) -> None:
     assert client.fence() == []
 
 
-def test_a_bare_carriage_return_does_not_end_a_line(client: Client, name: str) -> None:
-    """Two messages can't be smuggled into one line with a carriage return."""
-    client.ok("SUB", VARIABLE=name)
-    inner = f"START | COMMAND=PUB | VARIABLE={name} | VALUE=1 | END"
-    client.send_bytes(f"START | COMMAND=PUB | VARIABLE=x | VALUE=\r{inner}\n".encode())
+def test_a_carriage_return_ends_a_line(
+    client: Client, other: Client, name: str
+) -> None:
+    """A terminal that sends nothing but carriage returns is understood."""
+    other.ok("SUB", VARIABLE=name)
+    client.send_bytes(
+        f"START | COMMAND=PUB | VARIABLE={name} | VALUE=1 | END\r".encode() * 2
+    )
+    assert client.answers(2) == [message("OK"), message("OK")]
+    client.send_bytes(f"START | COMMAND=PUB | VARIABLE={name} | VALUE=2\r".encode())
     client.refused("malformed")
     assert client.fence() == []
+    assert other.fence() == [message("SUB", VARIABLE=name, VALUE=1)] * 2
+
+
+def test_carriage_return_and_line_feed_in_two_segments(
+    client: Client, name: str
+) -> None:
+    """They are one end, whichever of the two ways the lines before and behind it are read."""
+    publish = line("PUB", VARIABLE=name, VALUE=1)
+    client.ok("PUB", VARIABLE=name, VALUE=0)
+    for _ in range(50):
+        client.send_bytes(publish[:-1] + b"\r")
+        client.send_bytes(b"\n" + publish)
+    assert client.answers(100) == [message("OK")] * 100
+    assert client.fence() == []
+
+
+def test_nuls_around_lines(client: Client, name: str) -> None:
+    """A C program that sends the zero behind its strings is understood."""
+    client.ok("PUB", VARIABLE=name, VALUE=0)
+    sent = line("PUB", VARIABLE=name, VALUE=1)
+    client.send_bytes(sent + b"\0" + sent[:-1] + b"\0" + sent[:-1] + b"\0\n")
+    client.send_bytes(b"\0" + sent[:-1] + b"\0\0")
+    assert client.answers(4) == [message("OK")] * 4
+    client.send_bytes(sent[:-1] + b"\0")
+    assert client.answer() == message("OK")
 
 
 def _publish_of(length: int, name: str) -> bytes:
@@ -259,9 +295,12 @@ def test_the_rest_of_a_longer_line_is_never_a_message(
     client: Client, name: str
 ) -> None:
     """Nothing behind the limit is taken for a message, though it looks like one."""
+    client.fence()
     hidden = line("PUB", VARIABLE=name, VALUE=1)[:-1]
     client.send_bytes(
-        b"x" * LONGEST_LINE + b"|END" + hidden + b" " * 9000 + hidden + b"\n"
+        b"x" * LONGEST_LINE
+        + (b"|END" + hidden + b"\r" + hidden + b" " * 9000 + hidden + b"\r" + hidden)
+        + b"\n"
     )
     client.refused("too-long")
     assert client.get(name) is None
@@ -302,3 +341,171 @@ def test_a_message_without_line_feed_and_gone(
     stored = connect(open_broker).get(name)
     assert stored is not None
     assert stored["VALUE"] == "1"
+
+
+# The framer alone
+
+CANONICAL = b"START | COMMAND=PUB | VARIABLE=x | VALUE=1 | END\n"
+ITEM = CANONICAL.removesuffix(b" | END\n").decode()
+
+
+def _fed(data: bytes, longest: int = LONGEST_LINE) -> Framer:
+    framer = Framer(longest)
+    framer.feed(data)
+    return framer
+
+
+def _all(framer: Framer) -> list[str]:
+    """Take all that waits, one by one: VALUE of messages, the reason of what is none."""
+    found: list[str] = []
+    while framer.pending:
+        try:
+            if taken := framer.next():
+                found.append(taken.params.get("VALUE", taken.command))
+        except Refusal as refusal:
+            found.append(str(refusal.reason))
+    assert framer.next() is None
+    return found
+
+
+def test_canonical_lines_are_taken_at_once() -> None:
+    """All whole lines up to the last line feed; what is behind it waits for its end."""
+    framer = _fed(CANONICAL * 3 + CANONICAL[:20])
+    assert framer.take_canonical() == [ITEM] * 3
+    assert not framer.pending
+    assert framer.take_canonical() == []
+    framer.feed(CANONICAL[20:])
+    assert framer.take_canonical() == [ITEM]
+    assert framer.next() is None
+
+
+def test_a_window_bounds_what_is_taken_at_once() -> None:
+    """What is more than 16 KiB comes in several calls, each of them of whole lines."""
+    framer = _fed(CANONICAL * 2000)
+    taken: list[int] = []
+    while items := framer.take_canonical():
+        assert set(items) == {ITEM}
+        taken.append(len(items))
+    assert sum(taken) == 2000
+    assert max(taken) * len(CANONICAL) <= 32_768
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        CANONICAL.replace(b" | ", b"|"),
+        CANONICAL[:-1] + b"\r\n",
+        CANONICAL[:-1] + b" \n",
+        b"\0" + CANONICAL,
+        b"\n",
+        CANONICAL.lower(),
+        CANONICAL.replace(b"1", b"\xb0"),
+        CANONICAL.replace(b"1", b"\0"),
+        CANONICAL.replace(b"1", b"1\r"),
+        CANONICAL.replace(b"1", b"v" * LONGEST_LINE),
+    ],
+)
+def test_other_lines_are_not_canonical(other: bytes) -> None:
+    """They come out one by one, and the canonical lines around them, too."""
+    whole = CANONICAL * 2 + other + CANONICAL * 2
+    framer, same = _fed(whole), _fed(whole)
+    taken: list[str] = []
+    while framer.pending:
+        items = framer.take_canonical()
+        if set(items) == {ITEM}:
+            taken += ["1"] * len(items)
+            continue
+        framer.unread(items)
+        try:
+            if found := framer.next():
+                taken.append(found.params.get("VALUE", found.params.get("value", "")))
+        except Refusal as refusal:
+            taken.append(str(refusal.reason))
+    assert taken == _all(same)
+    assert len(taken) >= 4
+
+
+def test_unread() -> None:
+    """What is given back comes again, by either way, in its place."""
+    lines = [CANONICAL.replace(b"1", b"%d" % number) for number in range(500)]
+    framer = _fed(b"".join(lines))
+    source = random.Random(7883)
+    found: list[str] = []
+    while framer.pending:
+        items = framer.take_canonical()
+        keep = source.randrange(len(items) + 1)
+        found += [item.rpartition("=")[2] for item in items[:keep]]
+        framer.unread(items[keep:])
+        if source.random() < 0.5 and (taken := framer.next()):
+            found.append(taken.params["VALUE"])
+    assert found == [str(number) for number in range(500)]
+
+
+def test_unread_before_more_is_received() -> None:
+    """What is given back waits in front of what comes later."""
+    framer = _fed(CANONICAL * 3 + CANONICAL[:9])
+    framer.unread(framer.take_canonical()[1:])
+    framer.feed(CANONICAL[9:] + CANONICAL[:-1].replace(b"1", b"last"))
+    assert _all(framer) == ["1", "1", "1", "last"]
+
+
+def test_pending() -> None:
+    """It is said beforehand whether `next` has something to do."""
+    for sent, pending in (
+        (b"", False),
+        (b"START | COMMAND=A", False),
+        (b"START | COMMAND=A | END", True),
+        (b"START | COMMAND=A | END\0 ", True),
+        (b"START | COMMAND=A | ENDS", False),
+        (b"hello\r", True),
+        (b"x" * LONGEST_LINE, False),
+        (b"x" * LONGEST_LINE + b"x", True),
+    ):
+        assert _fed(sent).pending is pending, sent
+
+
+def test_a_line_that_is_too_long_ends_at_its_line_feed_only() -> None:
+    """However it comes, the lines behind carriage returns in it are not carried out."""
+    hidden = CANONICAL.replace(b"\n", b"\r")
+    sent = b"x" * 41 + hidden * 3 + b"\0" + hidden + b"\n" + CANONICAL[:-1]
+    for size in (1, 2, 7, 41, 42, len(sent)):
+        framer = Framer(len(CANONICAL))
+        framer.feed(b"x" * (len(CANONICAL) - 40))
+        found: list[str] = []
+        for place in range(0, len(sent), size):
+            framer.feed(sent[place : place + size])
+            found += _all(framer)
+        assert found == ["too-long", "1"], size
+
+
+def _memory(framer: Framer) -> int:
+    return sum(
+        sys.getsizeof(getattr(framer, name))
+        for name in Framer.__slots__
+        if isinstance(getattr(framer, name), bytes)
+    )
+
+
+def test_nothing_is_kept_of_what_was_taken() -> None:
+    """A framer whose client is silent holds no memory, nor while a line that is too long goes on."""
+    framer = _fed(CANONICAL * 1000)
+    assert _memory(framer) > 1000 * len(CANONICAL)
+    while framer.next():
+        pass
+    assert _memory(framer) < 100
+    for _ in range(3):
+        framer.feed(b"x" * 60_000)
+        assert _all(framer) in ([], ["too-long"])
+        framer.feed(b"x" * 60_000)
+        assert _memory(framer) < 100
+
+
+def test_prefixes_spell_what_is_sent() -> None:
+    """What lines are looked up by, and begin with, is what a message in the spaced form says."""
+    sent = wire.encode_message("PUB", {"VARIABLE": "a/b", "VALUE": "1"}).decode()
+    assert sent == f"{wire.publish_prefix('a/b')} | VALUE=1{wire.END}\n"
+    sent = wire.encode_message("MSG", {"DEVICE": "d", "VALUE": "1"}).decode()
+    assert sent == f"{wire.message_prefix('d')} | VALUE=1{wire.END}\n"
+    assert sent == f"{wire.message_head('d')}1{wire.END}\n"
+    sent = wire.encode_message("SUB", {"VARIABLE": "a/b", "VALUE": "1"}).decode()
+    assert sent == f"{wire.delivery_prefix('a/b')}1{wire.END}\n"

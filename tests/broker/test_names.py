@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from custom_components.textmq.broker.protocol import names
+from custom_components.textmq.broker.protocol.reasons import BadReason, Refusal
+
 from .client import Client, message
 from .conftest import Connect
 from .process import BrokerProcess
@@ -55,6 +58,37 @@ def test_variable_names(client: Client, case: dict[str, Any]) -> None:
         assert client.fence() == [message("SUB", VARIABLE=variable, VALUE="1")]
         client.ok("DEL", VARIABLE=variable)
         assert client.fence() == [message("DEL", VARIABLE=variable)]
+
+
+@pytest.mark.parametrize("levels", [16, 17, 128])
+def test_levels(client: Client, levels: int) -> None:
+    """A name or filter has at most 16 levels; the answer says so."""
+    variable = "/".join("l" * levels)
+    if levels == names.MAX_LEVELS:
+        client.ok("PUB", VARIABLE=variable, VALUE="1")
+        client.ok("SUB", VARIABLE=f"{variable[:-2]}/+", REPLAY="NO")
+        client.ok("SUB", VARIABLE=f"{variable[:-2]}/#", REPLAY="NO")
+        client.ok("DEL", VARIABLE=variable)
+        return
+    for refused in (
+        client.bad("bad-name", "PUB", VARIABLE=variable, VALUE="1"),
+        client.bad("bad-name", "SUB", VARIABLE=variable),
+        client.bad("bad-name", "SUB", VARIABLE=f"{variable[:-2]}/+"),
+        client.bad("bad-name", "GET", VARIABLE=f"{variable[:-2]}/#"),
+    ):
+        assert refused["DETAIL"] == "a name or filter has at most 16 levels"
+
+
+@pytest.mark.parametrize("levels", [1, 16, 17, 128])
+def test_names_on_file_may_have_more_levels(levels: int) -> None:
+    """What was stored before there was a bound is a name; what never was one is refused for that."""
+    names.check_stored_name("/".join("l" * levels))
+    assert names.is_filter("/".join("+" * levels), names.MAX_STORED_LEVELS)
+    for other in ("", "/".join("l" * levels) + "/", "+/" * levels + "l", "é"):
+        with pytest.raises(Refusal) as refused:
+            names.check_stored_name(other)
+        assert refused.value.reason is BadReason.BAD_NAME
+        assert "16" not in refused.value.detail
 
 
 @pytest.mark.parametrize(

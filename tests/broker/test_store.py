@@ -423,7 +423,8 @@ HARD_NAMES = [
     "x" * 255,
     "X" * 255,
     "x" * 254 + "y",
-    "/".join("ab" * 42),
+    "/".join("ab" * 8),
+    "/".join(["ab" * 7] * 16),
     " ".join("x" * 120),
 ]
 _RESERVED_ON_WINDOWS = {"con", "prn", "aux", "nul"} | {

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from playwright.sync_api import ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Playwright, Route, sync_playwright
 import pytest
 
 from scripts.home_assistant import HomeAssistant
@@ -122,7 +122,14 @@ def connect(broker_port: int) -> Iterator[Connect]:
 
 
 @pytest.fixture(scope="session")
-def page(home_assistant: HomeAssistant) -> Iterator[Page]:
+def playwright() -> Iterator[Playwright]:
+    """What starts browsers: one for all tests, because a thread can't have two."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def page(home_assistant: HomeAssistant, playwright: Playwright) -> Iterator[Page]:
     """A browser's page, logged in; at the end its console has shown no error."""
     tokens = home_assistant.tokens | {
         "hassUrl": home_assistant.url,
@@ -142,29 +149,27 @@ def page(home_assistant: HomeAssistant) -> Iterator[Page]:
         else:
             route.fulfill(status=204)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("TEXTMQ_CHROMIUM")
-            or shutil.which("chromium"),
-            args=BROWSER_OPTIONS,
-        )
-        context = browser.new_context(
-            viewport={"width": 1280, "height": 1000}, reduced_motion="reduce"
-        )
-        context.add_init_script(
-            f"location.host && localStorage.setItem('hassTokens', {json.dumps(json.dumps(tokens))})"
-        )
-        context.route("**/api/brands/**", brands)
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        page.on("console", note)
-        page.on(
-            "pageerror",
-            lambda error: errors.append(str(error)) if str(error) != HARMLESS else None,
-        )
-        yield page
-        page.goto("about:blank")
-        browser.close()
+    browser = playwright.chromium.launch(
+        executable_path=os.environ.get("TEXTMQ_CHROMIUM") or shutil.which("chromium"),
+        args=BROWSER_OPTIONS,
+    )
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 1000}, reduced_motion="reduce"
+    )
+    context.add_init_script(
+        f"location.host && localStorage.setItem('hassTokens', {json.dumps(json.dumps(tokens))})"
+    )
+    context.route("**/api/brands/**", brands)
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.on("console", note)
+    page.on(
+        "pageerror",
+        lambda error: errors.append(str(error)) if str(error) != HARMLESS else None,
+    )
+    yield page
+    page.goto("about:blank")
+    browser.close()
     assert not errors
 
 

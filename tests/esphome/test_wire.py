@@ -193,9 +193,10 @@ def test_name_and_filter_vectors(ask: Ask) -> None:
 
 
 PIECES: Final = [
-    *(b"START", b"END", b"|", b" | ", b"=", b"\n", b" | END\r\n", b" ", b"\t"),
+    *(b"START", b"END", b"|", b" | ", b"=", b"\n", b" | END\r\n", b" ", b"\t", b"\r"),
     *(b"START | COMMAND=PUB | VARIABLE=a/b", b" | VALUE=1", b" | END\n", b" | END"),
     *(b"START|COMMAND=A|END", b"command=x", b"key", b"\\u00b0", b"\x00", b"\xff"),
+    *(b" | END\r", b" | END\x00"),
     *(b"STARTED", b"ENDING", b"END=1", b"K=v", b"v" * 50),
 ]
 
@@ -253,6 +254,8 @@ def test_values_and_names_as_the_broker_does(ask: Ask) -> None:
         "x" * 65,
         "x" * 255,
         "x" * 256,
+        *("/".join("a" * levels) for levels in (16, 17, 128)),
+        *("/".join("+" * levels) for levels in (16, 17, 128)),
         "*",
         "homeassistant",
         "HomeAssistant",

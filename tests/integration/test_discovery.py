@@ -185,6 +185,30 @@ async def test_window_can_be_opened_again(hass: HomeAssistant, hub: Hub) -> None
     assert hub.permit_until is None
 
 
+async def test_window_is_full(
+    hass: HomeAssistant,
+    hub: Hub,
+    entry: MockConfigEntry,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A window lets in a number of devices, then it is over, and the next one asks."""
+    known = len(entry.subentries)
+    hub.permit(timedelta(minutes=15))
+    for number in range(hub.broker.limits.admissions):
+        await connect(f"new{number}")
+    await hass.async_block_till_done()
+    assert len(entry.subentries) == known + hub.broker.limits.admissions
+    assert hub.permit_until is None
+    state = hass.states.get("binary_sensor.textmq_new_devices_allowed")
+    assert state.state == "off"
+    assert caplog.text.count("As many new devices as may be") == 1
+    await ask(hub, connect, "one_more")
+    await hass.async_block_till_done()
+    assert len(entry.subentries) == known + hub.broker.limits.admissions
+    assert len(cards(hass)) == 1
+
+
 @pytest.mark.parametrize("delete", [True, False])
 async def test_revoke(
     hass: HomeAssistant,
@@ -291,12 +315,14 @@ async def test_registry_is_limited(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Who comes under ever new IDs does not fill the registry."""
-    object.__setattr__(hub.broker.limits, "devices", 1)
-    await connect("a")
+    hub.broker.limits.devices = 1
+    gone = await connect("a")
+    gone.send("CLOSE")
+    assert await gone.ended() == ""
     client = await connect("b")
     await client.ok("PUB", VARIABLE="b/x", VALUE="1")
     await hass.async_block_till_done()
-    assert state_of(hass, "binary_sensor.a_connection").state == "on"
+    assert state_of(hass, "binary_sensor.a_connection").state == "off"
     assert hass.states.get("binary_sensor.b_connection") is None
     assert state_of(hass, "sensor.textmq_b_x").state == "1"
     assert "'b': it is not shown: there are too many devices" in caplog.text

@@ -626,6 +626,6 @@ async def test_statistics(
         "connections": "1",
         "variables": "1",
         "messages_received": "3",
-        "messages_sent": str(hub.broker.sent),
+        "messages_sent": str(hub.broker.messages_sent),
     }
     assert states["messages_sent"].attributes["unit_of_measurement"] == "messages"

@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
+from custom_components.textmq.broker import __version__
 from custom_components.textmq.const import BROKER, DOMAIN
 from custom_components.textmq.hub import Hub
 from homeassistant.core import Context, HomeAssistant
@@ -211,7 +212,7 @@ async def test_get_refusals(
 
 async def test_limit(hass: HomeAssistant, hub: Hub) -> None:
     """A limit of the broker is told with its number."""
-    object.__setattr__(hub.broker.limits, "variables", 1)
+    hub.broker.limits.variables = 1
     await act(hass, "publish", variable="a", value="1")
     with pytest.raises(HomeAssistantError, match="there are 1 variables already"):
         await act(hass, "publish", variable="b", value="1")
@@ -252,7 +253,7 @@ async def test_get(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
         "type": "sensor",
     }
     version = await act(hass, "get", response=True, variable="$SYS/version")
-    assert version["value"] == hub.broker.version
+    assert version["value"] == __version__
 
 
 async def test_list_variables(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:

@@ -56,7 +56,7 @@ async def test_diagnostics(
     hub.publish("hall/light", "private")
     stranger = await connect()
     stranger.send("ID", ID="homeassistant")
-    await until(lambda: hub.broker.received or True)
+    await until(lambda: hub.broker.messages_received or True)
     found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     text = json.dumps(found)
     for secret in (KEY, b64decode(KEY).decode(), "127.0.0.1", "aa:bb", "private"):
@@ -67,7 +67,7 @@ async def test_diagnostics(
         "access": "approve",
     }
     assert found["entry"]["devices"] == [{"device_id": "garden", "key": "**REDACTED**"}]
-    assert found["limits"]["line"] == 4096
+    assert found["limits"]["max_line"] == 4096
     (device,) = found["devices"]
     assert (device["device_id"], device["state"]) == ("garden", "connected")
     assert device["info"]["model"] == "ESP32"
@@ -236,7 +236,7 @@ async def test_flapping_device(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An ID that connects over and over is told, until it stays."""
-    object.__setattr__(hub.broker.limits, "connects", 3)
+    hub.broker.limits.max_connects_per_minute = 3
     for _ in range(3):
         await connect("garden")
     client = await connect()

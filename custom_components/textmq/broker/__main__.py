@@ -88,8 +88,19 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         metavar="S",
     )
     add("--save-interval", type=seconds, default=30.0, metavar="S")
+    add("--trace", action="store_true", help="show every line that comes and goes")
     add("--no-limits", action="store_true", help="for measurements only")
     return parser.parse_args(arguments)
+
+
+def stop_on(
+    number: int, loop: asyncio.AbstractEventLoop, stopping: asyncio.Event
+) -> None:
+    """Stop at a signal, on Windows too, whose event loops know none."""
+    try:
+        loop.add_signal_handler(number, stopping.set)
+    except NotImplementedError:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopping.set))
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -110,7 +121,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     listener = Listener(broker, arguments.host, arguments.port)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        stop_on(number, loop, stopping)
     await listener.start()
     saver.start()
     _LOGGER.info("listening on %s:%s", arguments.host, listener.port)
@@ -125,8 +136,11 @@ def main() -> int:
         level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
     arguments = parse_arguments(sys.argv[1:])
+    if arguments.trace:
+        logging.getLogger("textmq.wire").setLevel(logging.DEBUG)
     try:
-        asyncio.run(serve(arguments))
+        # Windows' own default, the proactor, can't watch sockets.
+        asyncio.run(serve(arguments), loop_factory=asyncio.SelectorEventLoop)
     except OSError as err:
         _LOGGER.error("%s", err)
         return 1

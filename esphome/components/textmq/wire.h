@@ -13,6 +13,7 @@
 namespace esphome::textmq::wire {
 
 static constexpr size_t MAX_VARIABLE_LENGTH = 255;
+static constexpr size_t MAX_LEVELS = 16;
 static constexpr size_t MAX_DEVICE_ID_LENGTH = 64;
 
 // ---- characters
@@ -66,14 +67,18 @@ inline std::string_view take_level(std::string_view &path) {
   return level;
 }
 
-inline bool has_empty_level(std::string_view path) {
-  return path.front() == '/' || path.back() == '/' || path.find("//") != std::string_view::npos;
+/// Neither an empty level nor more levels than allowed; the path is not empty.
+inline bool has_valid_levels(std::string_view path) {
+  size_t slashes = 0;
+  for (const char c : path)
+    slashes += c == '/';
+  return slashes < MAX_LEVELS && path.front() != '/' && path.back() != '/' && path.find("//") == std::string_view::npos;
 }
 
 }  // namespace internal
 
 inline bool is_variable_name(std::string_view name) {
-  return internal::is_name(name, MAX_VARIABLE_LENGTH, "|+#\\") && !internal::has_empty_level(name);
+  return internal::is_name(name, MAX_VARIABLE_LENGTH, "|+#\\") && internal::has_valid_levels(name);
 }
 
 inline bool is_device_id(std::string_view id) {
@@ -84,7 +89,7 @@ inline bool is_device_id(std::string_view id) {
 inline bool is_recipient(std::string_view id) { return id == "*" || is_word(id, "HOMEASSISTANT") || is_device_id(id); }
 
 inline bool is_filter(std::string_view filter) {
-  if (!internal::is_name(filter, MAX_VARIABLE_LENGTH, "|\\") || internal::has_empty_level(filter))
+  if (!internal::is_name(filter, MAX_VARIABLE_LENGTH, "|\\") || !internal::has_valid_levels(filter))
     return false;
   while (!filter.empty()) {
     const std::string_view level = internal::take_level(filter);
@@ -489,26 +494,22 @@ class Framer {
     if (!this->skip_rest_of_line_() || !this->skip_empty_lines_())
       return this->wait_();
     const std::string_view received(&this->buffer_[this->begin_], this->end_ - this->begin_);
-    const size_t line_feed = received.find('\n');
-    const bool has_line_feed = line_feed != std::string_view::npos;
-    std::string_view line = received.substr(0, line_feed);
-    const size_t line_end = has_line_feed ? line_feed + 1 : received.size();
-    if (!line.empty() && line.back() == '\r')
-      line.remove_suffix(1);
-
-    const End end = find_end(line, line_end);
+    const size_t line_end = received.find_first_of("\r\n");
+    const bool has_line_end = line_end != std::string_view::npos;
+    const std::string_view line = received.substr(0, line_end);
     const size_t max_line = this->buffer_.size() - LINE_END_SIZE;
-    if (end.size == 0 && !has_line_feed) {
-      if (line.size() <= max_line)
-        return this->wait_();
+
+    const End end = find_end(line);
+    if (end.size == 0 && !has_line_end && line.size() <= max_line)
+      return this->wait_();
+    if ((end.size == 0 ? line.size() : end.next) > max_line) {
       this->skipping_ = true;
-      this->begin_ = this->end_;
       return Frame::FRAME_TOO_LONG;
     }
-    const std::span<char> text = this->buffer_.subspan(this->begin_, end.size);
-    this->begin_ += end.next;
-    if ((end.size == 0 ? line.size() : end.size) > max_line)
-      return Frame::FRAME_TOO_LONG;
+    const size_t start = skip_padding(line, 0);
+    const std::span<char> text = this->buffer_.subspan(this->begin_ + start, end.size == 0 ? 0 : end.size - start);
+    // What ends the line is an empty line to the next call.
+    this->begin_ += end.size == 0 ? line.size() : end.next;
     return end.size != 0 && message.parse(text) ? Frame::FRAME_MESSAGE : Frame::FRAME_MALFORMED;
   }
 
@@ -519,29 +520,37 @@ class Framer {
     size_t next;
   };
 
+  static bool is_padding(char c) { return is_blank(c) || c == '\0'; }
+
   static size_t skip_blanks(std::string_view text, size_t at) {
     while (at < text.size() && is_blank(text[at]))
       at++;
     return at;
   }
 
-  static End find_end(std::string_view line, size_t line_end) {
+  static size_t skip_padding(std::string_view text, size_t at) {
+    while (at < text.size() && is_padding(text[at]))
+      at++;
+    return at;
+  }
+
+  static End find_end(std::string_view line) {
     for (size_t bar = line.find('|'); bar != std::string_view::npos; bar = line.find('|', bar + 1)) {
       const size_t word = skip_blanks(line, bar + 1);
       if (!starts_with_word(line.substr(word), "END"))
         continue;
       const size_t size = word + 3;
-      const size_t next = skip_blanks(line, size);
+      const size_t next = skip_padding(line, size);
       if (next == line.size())
-        return {size, line_end};
+        return {size, next};
       const size_t after = skip_blanks(line, next + 5);
       if (starts_with_word(line.substr(next), "START") && after < line.size() && line[after] == '|')
         return {size, next};
     }
-    return {0, line_end};
+    return {0, 0};
   }
 
-  /// False while the line that is passed over has not ended.
+  /// False while the line that is passed over has not ended: nothing but a line feed ends it.
   bool skip_rest_of_line_() {
     if (!this->skipping_)
       return true;
@@ -559,9 +568,9 @@ class Framer {
   bool skip_empty_lines_() {
     for (size_t at = this->begin_; at < this->end_; at++) {
       const char c = this->buffer_[at];
-      if (c == '\n') {
+      if (c == '\n' || c == '\r') {
         this->begin_ = at + 1;
-      } else if (!is_blank(c) && c != '\r') {
+      } else if (!is_padding(c)) {
         return true;
       }
     }

@@ -38,16 +38,14 @@ class Applicant(Peer, Subscriber, Protocol):
     rights: Rights
     device: Device | None
     will: Will | None
+    unauthorized: bool
+    """It is not let in yet, and must be."""
     admitted: bool
     """The permit window has let it in."""
 
     @property
     def received(self) -> int:
         """Messages received from it."""
-
-    @property
-    def unauthorized(self) -> bool:
-        """It is not let in yet, and must be."""
 
     @property
     def address(self) -> str:

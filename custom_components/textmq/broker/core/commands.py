@@ -15,7 +15,7 @@ from .limits import Limits
 from .mailbox import Mailbox
 from .router import Router
 from .session import Session
-from .states import UNAUTHORIZED_STATES, State
+from .states import State
 from .subscriptions import levels
 from .sys_tree import SysTree
 from .variables import SYSTEM, Variable
@@ -66,10 +66,7 @@ class Commands:
         if handler is None:
             known = ", ".join(self._HANDLERS)
             raise Refusal(BadReason.UNKNOWN_COMMAND, f"known are {known}")
-        if (
-            session.state in UNAUTHORIZED_STATES
-            and command not in UNAUTHORIZED_COMMANDS
-        ):
+        if session.unauthorized and command not in UNAUTHORIZED_COMMANDS:
             waits = session.state is State.WAITING
             advice = "wait for the OK of ID" if waits else "send ID first"
             raise Refusal(BadReason.NOT_AUTHORIZED, advice)

@@ -15,8 +15,6 @@ from .router import Route, Router
 from .traffic import Traffic
 
 _VALUE: Final = " | VALUE="
-_LOOK_EVERY: Final = 32
-"""Lines between two looks at the clock."""
 _MAX_UNTOLD: Final = 8
 """Publications that watchers are told of together, after the deliveries."""
 
@@ -46,7 +44,7 @@ class FastPath:
         Stops at whatever is something else and where the slice is over; returns how many are done.
         """
         routes, outboxes = self._routes, self._outboxes
-        store = self._router.store
+        store, is_over = self._router.store, self._scheduler.is_over
         now = self._now()
         target: Route | Outbox | None = None
         lines: list[str] = []
@@ -56,37 +54,38 @@ class FastPath:
             prefix, found, value = item.partition(_VALUE)
             if not found or "|" in value:
                 break
-            if route := routes.get(prefix):
-                value = value.strip()
-                previous = store(route, value, device, now)
-                if route.receivers:
-                    if route is not target:
-                        self._hand_over(target, lines)
-                        target = route
-                    lines.append(f"{route.variable.prefix}{value} | END\n")
-                if route.watchers:
-                    name = route.variable.name
-                    publication = Publication(name, value, previous, now, device, True)
-                    untold.append((route.watchers, publication))
-            elif outbox := outboxes.get(prefix):
-                if outbox is not target:
-                    self._hand_over(target, lines)
-                    target = outbox
-                if outbox.paused:
+            place = routes.get(prefix) or outboxes.get(prefix)
+            if lines and place is not target:
+                self._hand_over(target, lines)
+                if is_over():
                     break
-                lines.append(f"{head}{value.strip()} | END\n")
-            else:
+            if isinstance(place, Route):
+                value = value.strip()
+                previous = store(place, value, device, now)
+                variable = place.variable
+                if place.receivers:
+                    target = place
+                    lines.append(f"{variable.prefix}{value} | END\n")
+                if place.watchers:
+                    publication = Publication(
+                        variable.name, value, previous, now, device, True
+                    )
+                    untold.append((place.watchers, publication))
+            elif place is None or place.paused:
                 break
+            else:
+                target = place
+                lines.append(f"{head}{value.strip()} | END\n")
             done += 1
-            if len(untold) >= _MAX_UNTOLD:
+            if untold and len(untold) >= _MAX_UNTOLD:
                 self._hand_over(target, lines)
                 self._tell(untold)
-                if self._scheduler.is_over():
+                if is_over():
                     break
-            elif done % _LOOK_EVERY == 0 and self._scheduler.is_over():
-                break
-        self._hand_over(target, lines)
-        self._tell(untold)
+        if lines:
+            self._hand_over(target, lines)
+        if untold:
+            self._tell(untold)
         return done
 
     def _hand_over(self, target: Route | Outbox | None, lines: list[str]) -> None:

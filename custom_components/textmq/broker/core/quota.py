@@ -29,66 +29,78 @@ _PROBE_EVERY: Final = 16
 class Allowance:
     """An amount that comes back with time: so much a second, up to so much at once."""
 
-    __slots__ = ("_balance", "_burst", "_rate", "_refilled_at")
+    __slots__ = ("_burst", "_rate", "_refilled_at", "balance")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         """Begin with all of burst; now is of the monotonic clock, as everywhere here."""
         self._rate = rate
         self._burst = burst
-        self._balance = burst
+        self.balance = burst
+        """What is left; it may be spent below 0."""
         self._refilled_at = now
 
     @property
     def untouched(self) -> bool:
         """Nothing has been spent yet."""
-        return self._balance >= self._burst
-
-    def spend(self, amount: float) -> None:
-        """Take an amount, whether it is there or not."""
-        self._balance -= amount
+        return self.balance >= self._burst
 
     def wait(self, now: float) -> float:
         """Return the seconds until something may be spent again, 0 where it may be now."""
-        if self._balance > 0:
+        if self.balance > 0:
             return 0
         earned = (now - self._refilled_at) * self._rate
         self._refilled_at = now
-        self._balance = min(self._burst, self._balance + earned)
-        return 0 if self._balance > 0 else -self._balance / self._rate + _COARSE
+        self.balance = min(self._burst, self.balance + earned)
+        return 0 if self.balance > 0 else -self.balance / self._rate + _COARSE
 
 
 class Quota:
     """What one client may use: commands, and time of the event loop."""
 
-    __slots__ = ("_commands", "_strangers", "_time")
+    __slots__ = ("_commands", "_seconds", "_strangers")
 
     def __init__(
-        self, commands: Allowance, time: Allowance, strangers: Allowance | None = None
+        self, commands: Allowance, seconds: Allowance, strangers: Allowance | None
     ) -> None:
-        """Use the client's allowances, of commands and seconds, and what all strangers share if it is one."""
+        """Use the allowances of a client; of a stranger also what all strangers share."""
         self._commands = commands
-        self._time = time
+        self._seconds = seconds
         self._strangers = strangers
+
+    def replace(self, commands: Allowance, seconds: Allowance) -> None:
+        """Go on with the allowances of a client that is no stranger any more."""
+        self._commands = commands
+        self._seconds = seconds
+        self._strangers = None
 
     def command(self, count: float = 1) -> None:
         """Count commands."""
-        self._commands.spend(count)
+        self._commands.balance -= count
 
     def charge(self, seconds: float) -> None:
         """Charge what the client has cost."""
-        self._time.spend(seconds)
+        self._seconds.balance -= seconds
         if self._strangers is not None:
-            self._strangers.spend(seconds)
+            self._strangers.balance -= seconds
 
     def wait(self, now: float) -> float:
         """Return the seconds until the client is to be served again.
 
         Of a stranger the first is always heard: it may be the device that belongs here.
         """
-        wait = max(self._commands.wait(now), self._time.wait(now))
-        if wait or self._strangers is None or self._time.untouched:
+        wait = max(self._commands.wait(now), self._seconds.wait(now))
+        if wait or self._strangers is None or self._seconds.untouched:
             return wait
         return self._strangers.wait(now)
+
+    @property
+    def used_up(self) -> bool:
+        """Something of it may be used up: then `wait` tells for how long."""
+        return (
+            self._commands.balance <= 0
+            or self._seconds.balance <= 0
+            or self._strangers is not None
+        )
 
 
 class Worker(Protocol):
@@ -97,11 +109,12 @@ class Worker(Protocol):
     scheduled: bool
     """It waits for its turn."""
 
+    @property
+    def quota(self) -> Quota:
+        """What it may use, and is charged."""
+
     def work(self) -> bool:
         """Work until the slice is over; return whether something is left that can go on at once."""
-
-    def charge(self, seconds: float) -> None:
-        """Charge what the client has cost."""
 
 
 class Writable(Protocol):
@@ -161,7 +174,8 @@ class Scheduler:
         """Begin a slice."""
         limits = self._limits
         self._lap_at = now = self._clock()
-        self._until = now + min(limits.slice, limits.turn - self._spent)
+        left = limits.turn - self._spent
+        self._until = now + (min(limits.slice, left))
 
     def lap(self) -> float:
         """Return the seconds of processor time since the slice began, or since the last lap of it.
@@ -186,7 +200,7 @@ class Scheduler:
         """Serve a client that has something to do, now or when it is its turn."""
         if worker.scheduled:
             return
-        if self._workers or self.is_exhausted():
+        if self._workers or self._spent >= self._limits.turn:
             self._enqueue(worker)
         else:
             self._serve(worker)
@@ -203,7 +217,7 @@ class Scheduler:
             left = worker.work()
         finally:
             self._current = None
-            worker.charge(self.lap() + self._limits.wake)
+            worker.quota.charge(self.lap() + self._limits.wake)
         if left:
             self._enqueue(worker)
 
@@ -239,7 +253,7 @@ class Scheduler:
             outbox = outboxes.popleft()
             if outbox.cause is not cause:
                 if cause is not None:
-                    cause.charge(self.lap())
+                    cause.quota.charge(self.lap())
                 else:
                     self.lap()
                 cause = outbox.cause
@@ -248,7 +262,7 @@ class Scheduler:
             if self.is_over():
                 break
         if cause is not None:
-            cause.charge(self.lap())
+            cause.quota.charge(self.lap())
 
     # What the broker itself has to do
 

@@ -13,9 +13,12 @@ from .keepalive import KeepAlive, Life
 from .limits import Limits
 from .outbox import Outbox, Sink
 from .quota import Allowance, Quota, Scheduler
-from .states import SILENT_CLOSES, TRANSITIONS, UNAUTHORIZED_STATES, State, Step
+from .states import TRANSITIONS, UNAUTHORIZED_STATES, State, Step
 from .traffic import Traffic
 from .variables import Variable
+
+SILENT_CLOSES: Final = frozenset({CloseReason.HTTP, CloseReason.TLS})
+"""Ends of connections that speak another protocol: they get no answer."""
 
 _MINUTE: Final = 60.0
 _SECOND_REQUEST: Final = 9
@@ -62,7 +65,6 @@ class Session:
         "_message_head",
         "_now",
         "_opened",
-        "_quota",
         "_reading",
         "_register",
         "_scheduler",
@@ -77,11 +79,13 @@ class Session:
         "opened_at",
         "outbox",
         "patterns",
+        "quota",
         "received",
         "requested",
         "requested_details",
         "rights",
         "state",
+        "unauthorized",
         "will",
     )
 
@@ -121,6 +125,8 @@ class Session:
         self.address = address
         self.identity = identity
         self.state = State.GUEST if guest else State.STRANGER
+        self.unauthorized = not guest
+        """It is not let in yet, and must be."""
         self.device: Device | None = None
         self.requested = ""
         self.requested_details = DeviceDetails()
@@ -141,7 +147,11 @@ class Session:
         self.outbox = Outbox(
             sink, scheduler, limits, self._find_readable, self._overflow
         )
-        self._quota = self._member_quota() if guest else self._stranger_quota(strangers)
+        self.quota = (
+            Quota(*self._member_allowances(), None)
+            if guest
+            else Quota(*self._stranger_allowances(), strangers)
+        )
         self._reading = True
         self._delayed = False
 
@@ -150,31 +160,21 @@ class Session:
         """The ID that the client was let in under, empty where it has none."""
         return self.device.id if self.device else ""
 
-    @property
-    def unauthorized(self) -> bool:
-        """It is not let in yet, and must be."""
-        return self.state in UNAUTHORIZED_STATES
-
     # What it may use
 
-    def _member_quota(self) -> Quota:
+    def _member_allowances(self) -> tuple[Allowance, Allowance]:
         limits, now = self._limits, self._clock()
-        return Quota(
+        return (
             Allowance(limits.rate, limits.burst, now),
             Allowance(limits.share, limits.share_burst, now),
         )
 
-    def _stranger_quota(self, strangers: Allowance) -> Quota:
+    def _stranger_allowances(self) -> tuple[Allowance, Allowance]:
         limits, now = self._limits, self._clock()
-        return Quota(
+        return (
             Allowance(limits.unauthorized_rate, limits.unauthorized_burst, now),
             Allowance(limits.unauthorized_share, limits.unauthorized_share_burst, now),
-            strangers,
         )
-
-    def charge(self, seconds: float) -> None:
-        """Charge what the client has cost, in seconds of the event loop's time."""
-        self._quota.charge(seconds)
 
     # Input
 
@@ -193,14 +193,13 @@ class Session:
         Returns whether something is left that can go on at once.
         """
         left = self._work()
-        if self.state is not State.CLOSED:
-            self._set_reading(left or not self._is_blocked)
-            self._scheduler.batch_done(self.outbox)
-        return left and self.state is not State.CLOSED
-
-    @property
-    def _is_blocked(self) -> bool:
-        return self.outbox.paused or self._delayed
+        if self.state is State.CLOSED:
+            return False
+        reading = left or not (self.outbox.paused or self._delayed)
+        if reading is not self._reading:
+            self._set_reading(reading)
+        self._scheduler.batch_done(self.outbox)
+        return left
 
     def _work(self) -> bool:
         if not self._opened and not self._open():
@@ -212,10 +211,10 @@ class Session:
                     return True
                 if outbox.holding:
                     return False
-            if framer.empty or self._is_delayed() or not self._carry_out():
+            if framer.is_empty() or self._is_delayed() or not self._carry_out():
                 return False
-            if self._scheduler.is_over():
-                return self.has_work and not outbox.paused
+            if not framer.is_empty() and self._scheduler.is_over():
+                return not outbox.paused and self.has_work
         return False
 
     def _open(self, *, final: bool = False) -> bool:
@@ -231,7 +230,11 @@ class Session:
         return self._opened
 
     def _is_delayed(self) -> bool:
-        if not self._delayed and (seconds := self._quota.wait(self._clock())):
+        if (
+            self.quota.used_up
+            and not self._delayed
+            and (seconds := self.quota.wait(self._clock()))
+        ):
             self._delayed = True
             self._sink.work_after(seconds)
         return self._delayed
@@ -241,12 +244,11 @@ class Session:
         self._delayed = False
 
     def _set_reading(self, reading: bool) -> None:
-        if reading is not self._reading:
-            self._reading = reading
-            if reading:
-                self._sink.resume_reading()
-            else:
-                self._sink.pause_reading()
+        self._reading = reading
+        if reading:
+            self._sink.resume_reading()
+        else:
+            self._sink.pause_reading()
 
     def _carry_out(self) -> bool:
         """Carry out what comes next: many lines where they are canonical, otherwise one.
@@ -254,7 +256,7 @@ class Session:
         Returns False where there is no whole one.
         """
         framer = self._framer
-        if self.rights is ALL_RIGHTS and self.state not in UNAUTHORIZED_STATES:
+        if self.rights is ALL_RIGHTS and not self.unauthorized:
             items = framer.take_canonical()
             if items:
                 done = self._fast_path.carry_out(
@@ -278,12 +280,12 @@ class Session:
     def _count(self, commands: int) -> None:
         self.keepalive.heard()
         self._malformed = 0
-        self._quota.command(commands)
+        self.quota.command(commands)
         self.received += commands
 
     def _count_malformed(self, refusal: Refusal) -> None:
         self.received += 1
-        self._quota.command()
+        self.quota.command()
         self._malformed += 1
         self.answer_refusal(refusal)
         if self._malformed >= self._limits.malformed:
@@ -314,7 +316,7 @@ class Session:
                 )
             self._id_changes = [*recent, now]
         if self.state is State.WAITING:
-            self._quota.command(_SECOND_REQUEST)
+            self.quota.command(_SECOND_REQUEST)
             self.answer_refusal(
                 Refusal(BadReason.NOT_AUTHORIZED, "another ID came after it"),
                 self._id_answer,
@@ -330,7 +332,7 @@ class Session:
     def allow(self, device: Device) -> None:
         """Accept the ID that was asked for: at once, or when a person has decided."""
         if self.device is None and self.state is not State.GUEST:
-            self._quota = self._member_quota()
+            self.quota.replace(*self._member_allowances())
         self._move(Step.ALLOWED)
         self.device = device
         self._message_head = wire.message_head(device.id)
@@ -442,3 +444,4 @@ class Session:
 
     def _move(self, step: Step) -> None:
         self.state = TRANSITIONS[self.state, step]
+        self.unauthorized = self.state in UNAUTHORIZED_STATES

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from ..protocol.reasons import CloseReason
-
 
 class State(Enum):
     """Where a session stands (protocol A4)."""
@@ -41,6 +39,3 @@ TRANSITIONS: Final[Mapping[tuple[State, Step], State]] = {
 
 UNAUTHORIZED_STATES: Final = frozenset({State.STRANGER, State.WAITING})
 """States in which only ID, HELLO?, HELLO! and CLOSE are taken."""
-
-SILENT_CLOSES: Final = frozenset({CloseReason.HTTP, CloseReason.TLS})
-"""Ends of connections that speak another protocol: they get no answer."""

@@ -10,7 +10,7 @@ from .wire import END, Message, parse, split_canonical
 FIRST_LINE_DETAIL: Final = "the first line begins with START | COMMAND="
 """The DETAIL of the BAD for a connection that speaks something else."""
 
-_LARGEST_WINDOW: Final = 16_384
+_LARGEST_WINDOW: Final = 32_768
 """Bytes that `take_canonical` looks at in one call: a bound of its work."""
 _SMALLEST_WINDOW: Final = 256
 """The same after it was of no use: looking again for each line must cost little."""
@@ -122,9 +122,8 @@ class Framer:
             return Opening.UNDECIDED
         return Opening.HTTP if _HTTP.search(line) else Opening.FOREIGN
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits, not even a part of a line."""
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits, not even a part of a line."""
         return self._at == len(self._buffer)
 
     @property
@@ -135,7 +134,7 @@ class Framer:
     def take_canonical(self) -> list[str]:
         """Return the next messages at once, each without its ` | END`, where all are canonical.
 
-        Looks at a window of at most 16 KiB; returns nothing where a line in it is not
+        Looks at a window of at most 32 KiB; returns nothing where a line in it is not
         canonical: then take one by `next`. No line over the bound is among them.
         The caller must still look for a bar in what it takes for a value.
         """

@@ -47,11 +47,11 @@ def _is_plain(name: str) -> bool:
     )
 
 
-def is_filter(text: str) -> bool:
-    """Tell whether text is a variable's name or a filter over names (protocol B3)."""
+def is_filter(text: str, max_levels: int = MAX_LEVELS) -> bool:
+    """Tell whether text is a variable's name or a filter over names (protocol A5, B3)."""
     if (
         not 0 < len(text) <= MAX_VARIABLE
-        or text.count("/") >= MAX_LEVELS
+        or text.count("/") >= max_levels
         or not _is_plain(text)
     ):
         return False
@@ -65,13 +65,8 @@ def _is_level(level: str) -> bool:
 
 def check_variable_name(name: str) -> None:
     """Raise Refusal (bad-name) where name can't be a variable's."""
-    if not is_variable_name(name):
-        _check_levels(name)
-        raise Refusal(
-            BadReason.BAD_NAME,
-            f"a variable's name has 1 to {MAX_VARIABLE} characters, none of | + # \\,"
-            " no space at its ends and nothing empty between slashes",
-        )
+    _check_levels(name)
+    check_stored_name(name)
 
 
 def check_stored_name(name: str) -> None:
@@ -80,21 +75,24 @@ def check_stored_name(name: str) -> None:
     It may have more than 16 levels, as names could before (protocol A5).
     """
     if not is_variable_name(name, MAX_STORED_LEVELS):
-        check_variable_name(name)
+        raise Refusal(
+            BadReason.BAD_NAME,
+            f"a variable's name has 1 to {MAX_VARIABLE} characters, none of | + # \\,"
+            " no space at its ends and nothing empty between slashes",
+        )
 
 
 def _check_levels(text: str) -> None:
     if text.count("/") >= MAX_LEVELS:
         raise Refusal(
-            BadReason.BAD_NAME,
-            f"a name or filter has at most {MAX_LEVELS} levels between slashes",
+            BadReason.BAD_NAME, f"a name or filter has at most {MAX_LEVELS} levels"
         )
 
 
 def check_filter(text: str) -> None:
     """Raise Refusal (bad-name) where text is neither a variable's name nor a filter."""
+    _check_levels(text)
     if not is_filter(text):
-        _check_levels(text)
         raise Refusal(
             BadReason.BAD_NAME,
             "in a filter + stands for one level and # at the end for all below,"

@@ -15,6 +15,7 @@ from typing import Final
 from ..core.broker import Broker
 from ..core.states import State
 from ..protocol.reasons import CloseReason
+from .poller import Poller
 from .tls import HANDSHAKE, TlsConnection, TlsError, TlsServer
 from .trace import Trace
 
@@ -58,12 +59,15 @@ class Connection:
         "_lost",
         "_on_closing",
         "_on_lost",
+        "_poller",
+        "_reading",
         "_session",
         "_socket",
         "_timers",
         "_tls",
         "_tls_server",
         "_unsent",
+        "quota",
         "scheduled",
         "trace",
     )
@@ -72,19 +76,21 @@ class Connection:
         self,
         broker: Broker,
         loop: asyncio.AbstractEventLoop,
+        poller: Poller,
         peer: socket.socket,
         tls_server: TlsServer | None,
         trace: Trace | None,
         on_closing: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
-        """Serve an accepted socket that does not block.
+        """Serve an accepted socket that does not block, when poller says that it is ready.
 
         Without tls_server TLS is refused; what goes over the wire is shown to trace, if there is
         one. on_closing is called when the session is over, on_lost when the socket is closed.
         """
         self._broker = broker
         self._loop = loop
+        self._poller = poller
         self._socket = peer
         self._limits = broker.limits
         self._tls: TlsConnection | None = None
@@ -101,8 +107,10 @@ class Connection:
         self._unsent = bytearray()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self.scheduled = False
-        loop.add_reader(peer, self.work_soon)
+        self._reading = True
+        self._watch()
         self._session = broker.session(self, peer_address(peer))
+        self.quota = self._session.quota
         broker.open(self._session)
 
     # Turns
@@ -126,10 +134,6 @@ class Connection:
             session.close(CloseReason.INTERNAL_ERROR)
             return False
         return left
-
-    def charge(self, seconds: float) -> None:
-        """Charge what the client has cost, in seconds of the event loop's time."""
-        self._session.charge(seconds)
 
     # Receiving
 
@@ -173,7 +177,8 @@ class Connection:
         if not count:
             self._lose()
         elif self._drained > _MAX_DRAINED:
-            self._loop.remove_reader(self._socket)
+            self._reading = False
+            self._watch()
 
     def _start_tls(self) -> None:
         if self._tls_server is None:
@@ -229,7 +234,7 @@ class Connection:
             if count == len(data):
                 return
             self._unsent += memoryview(data)[count:]
-            self._loop.add_writer(self._socket, self.work_soon)
+            self._watch()
         if len(self._unsent) > self._limits.high_water:
             self._session.pause()
 
@@ -244,7 +249,7 @@ class Connection:
             return
         del self._unsent[:count]
         if not self._unsent:
-            self._loop.remove_writer(self._socket)
+            self._watch()
             if self._closing:
                 self._shut_sending()
         outbox = self._session.outbox
@@ -258,11 +263,21 @@ class Connection:
 
     def pause_reading(self) -> None:
         """Receive nothing more for now."""
-        self._loop.remove_reader(self._socket)
+        self._reading = False
+        self._watch()
 
     def resume_reading(self) -> None:
         """Receive again."""
-        self._loop.add_reader(self._socket, self.work_soon)
+        self._reading = True
+        self._watch()
+
+    def _watch(self) -> None:
+        self._poller.watch(
+            self._socket,
+            self,
+            read=self._reading,
+            write=bool(self._unsent),
+        )
 
     def work_soon(self) -> None:
         """Let the session work when it is its turn."""
@@ -291,7 +306,7 @@ class Connection:
             self._send(self._tls.outgoing())
         self._closing = True
         self._cancel_timers()
-        self._loop.add_reader(self._socket, self.work_soon)
+        self.resume_reading()
         if not self._unsent:
             self._shut_sending()
         self._timers["end"] = self._loop.call_later(self._limits.linger, self._lose)
@@ -314,10 +329,10 @@ class Connection:
             return
         self._lost = True
         self._cancel_timers()
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
-        self._socket.close()
+        self._reading = False
         self._unsent.clear()
+        self._watch()
+        self._socket.close()
         # Freed at once: the garbage collector does not see how much memory it has.
         self._tls = None
         if self._session.state is not State.CLOSED:

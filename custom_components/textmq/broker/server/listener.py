@@ -10,6 +10,7 @@ from typing import Final
 
 from ..core.broker import Broker
 from .connection import Connection
+from .poller import make_poller
 from .tls import TlsServer
 from .trace import Trace
 
@@ -90,6 +91,7 @@ class Listener:
         """Bind and accept. Raises OSError where the port can't be had."""
         self._loop = asyncio.get_running_loop()
         self._socket = bind(self._host, self._port)
+        self._poller = make_poller(self._loop, self._broker.scheduler.ready)
         self._watch(self._socket)
         self._tick()
 
@@ -106,6 +108,7 @@ class Listener:
         if self._connections:
             self._none_left.clear()
             await self._none_left.wait()
+        self._poller.close()
 
     def _watch(self, server: socket.socket) -> None:
         self._loop.add_reader(server, self._accept, server)
@@ -141,6 +144,7 @@ class Listener:
             Connection(
                 self._broker,
                 self._loop,
+                self._poller,
                 client,
                 self._tls,
                 self._trace,
