@@ -84,6 +84,7 @@ class Commands:
         device_id = _required(params, "ID")
         names.check_device_id(device_id)
         keepalive = _seconds(params, "KEEPALIVE")
+        session.check_id_change(device_id)
         if session.state is State.WAITING:
             self._approval.cancel_request(session)
         session.request(device_id, DeviceDetails.parse(params), params)

@@ -29,20 +29,17 @@ _PROBE_EVERY: Final = 16
 class Allowance:
     """An amount that comes back with time: so much a second, up to so much at once."""
 
-    __slots__ = ("_burst", "_rate", "_refilled_at", "balance")
+    __slots__ = ("_rate", "_refilled_at", "balance", "burst", "is_first_burst")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         """Begin with all of burst; now is of the monotonic clock, as everywhere here."""
         self._rate = rate
-        self._burst = burst
+        self.burst = burst
         self.balance = burst
         """What is left; it may be spent below 0."""
+        self.is_first_burst = True
+        """What was there at the beginning is not used up yet."""
         self._refilled_at = now
-
-    @property
-    def untouched(self) -> bool:
-        """Nothing has been spent yet."""
-        return self.balance >= self._burst
 
     def wait(self, now: float) -> float:
         """Return the seconds until something may be spent again, 0 where it may be now."""
@@ -50,7 +47,8 @@ class Allowance:
             return 0
         earned = (now - self._refilled_at) * self._rate
         self._refilled_at = now
-        self.balance = min(self._burst, self.balance + earned)
+        self.balance = min(self.burst, self.balance + earned)
+        self.is_first_burst = False
         return 0 if self.balance > 0 else -self.balance / self._rate + _COARSE
 
 
@@ -78,18 +76,24 @@ class Quota:
         self._commands.balance -= count
 
     def charge(self, seconds: float) -> None:
-        """Charge what the client has cost."""
-        self._seconds.balance -= seconds
+        """Charge what the client has cost.
+
+        Of a stranger no more at once than its burst: what fell into its slice, a run of the garbage
+        collector say, is not to keep a device out for minutes.
+        """
         if self._strangers is not None:
+            seconds = min(seconds, self._seconds.burst)
             self._strangers.balance -= seconds
+        self._seconds.balance -= seconds
 
     def wait(self, now: float) -> float:
         """Return the seconds until the client is to be served again.
 
-        Of a stranger the first is always heard: it may be the device that belongs here.
+        A stranger is always heard until its first burst is used up, a handshake and an ID for sure:
+        it may be the device that belongs here.
         """
         wait = max(self._commands.wait(now), self._seconds.wait(now))
-        if wait or self._strangers is None or self._seconds.untouched:
+        if wait or self._strangers is None or self._seconds.is_first_burst:
             return wait
         return self._strangers.wait(now)
 

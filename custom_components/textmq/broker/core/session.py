@@ -211,7 +211,7 @@ class Session:
                     return True
                 if outbox.holding:
                     return False
-            if framer.is_empty() or self._is_delayed() or not self._carry_out():
+            if framer.is_empty() or self.is_delayed() or not self._carry_out():
                 return False
             if not framer.is_empty() and self._scheduler.is_over():
                 return not outbox.paused and self.has_work
@@ -229,7 +229,8 @@ class Session:
             self.close(CloseReason.MALFORMED)
         return self._opened
 
-    def _is_delayed(self) -> bool:
+    def is_delayed(self) -> bool:
+        """Tell whether the client has used up its quota: `work_after` is called for when it goes on."""
         if (
             self.quota.used_up
             and not self._delayed
@@ -300,21 +301,20 @@ class Session:
 
     # Being let in
 
+    def check_id_change(self, device_id: str) -> None:
+        """Count a change of the ID. Raises Refusal (limit) where there were too many of late."""
+        if not self.requested or device_id == self.requested:
+            return
+        now = self._clock()
+        recent = [time for time in self._id_changes if time > now - _MINUTE]
+        if len(recent) >= self._limits.max_id_changes_per_minute:
+            raise Refusal(BadReason.LIMIT, "this connection changes its ID too often")
+        self._id_changes = [*recent, now]
+
     def request(
         self, device_id: str, details: DeviceDetails, params: Mapping[str, str]
     ) -> None:
-        """Note what an ID asks for; params are those that its answer needs.
-
-        Raises Refusal (limit) where the ID changes too often.
-        """
-        if self.requested and device_id != self.requested:
-            now = self._clock()
-            recent = [time for time in self._id_changes if time > now - _MINUTE]
-            if len(recent) >= self._limits.max_id_changes_per_minute:
-                raise Refusal(
-                    BadReason.LIMIT, "this connection changes its ID too often"
-                )
-            self._id_changes = [*recent, now]
+        """Note what an ID asks for; params are those that its answer needs."""
         if self.state is State.WAITING:
             self.quota.command(_SECOND_REQUEST)
             self.answer_refusal(
