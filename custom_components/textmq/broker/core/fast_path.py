@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .devices import Devices
-from .observers import Publication, Watcher, tell
+from .observers import Publication, Watcher
 from .outbox import Outbox
 from .quota import Scheduler
 from .router import Route, Router
@@ -61,6 +61,7 @@ class FastPath:
                     break
             if isinstance(place, Route):
                 value = value.strip()
+                generation = place.generation
                 previous = store(place, value, device, now)
                 variable = place.variable
                 if place.receivers:
@@ -71,12 +72,16 @@ class FastPath:
                         variable.name, value, previous, now, device, True
                     )
                     untold.append((place.watchers, publication))
+                refreshed = place.generation != generation
             elif place is None or place.paused:
                 break
             else:
                 target = place
                 lines.append(f"{head}{value.strip()} | END\n")
+                refreshed = False
             done += 1
+            if refreshed and is_over():
+                break
             if untold and len(untold) >= _MAX_UNTOLD:
                 self._hand_over(target, lines)
                 self._tell(untold)
@@ -103,5 +108,5 @@ class FastPath:
 
     def _tell(self, untold: list[tuple[tuple[Watcher, ...], Publication]]) -> None:
         for watchers, publication in untold:
-            tell(watchers, publication)
+            self._router.tell(watchers, publication)
         untold.clear()

@@ -255,15 +255,15 @@ class Outbox:
                     return False
                 self._replay = self._take_held()
             for line in self._replay:
+                steps += 1
                 if line is not None:
                     self._lines.append(line)
                     self._size += len(line)
-                    if self._size > _MAX_WRITE:
-                        self.flush()
-                        break
-                steps += 1
                 if steps % _LOOK_EVERY == 0 and self._scheduler.is_over():
                     return True
+                if self._size > _MAX_WRITE:
+                    self.flush()
+                    break
             else:
                 self._replay = None
         return False

@@ -201,8 +201,8 @@ class Scheduler:
     # Clients
 
     def ready(self, worker: Worker) -> None:
-        """Serve a client that has something to do, now or when it is its turn."""
-        if worker.scheduled:
+        """Serve a client that has something to do, now or when it is its turn; one that is served goes on anyway."""
+        if worker.scheduled or worker is self._current:
             return
         if self._workers or self._spent >= self._limits.turn:
             self._enqueue(worker)
