@@ -18,7 +18,7 @@ from custom_components.textmq.broker.protocol import names
 from .client import line
 from .conftest import Connect, StartBroker
 from .encryption import EncryptedClient, client_context, key_options
-from .inprocess import Clock, Loop, Peer, make_broker
+from .inprocess import Clock, Loop, Peer, Sink, make_broker
 
 OK = "COMMAND=OK"
 MEGABYTE = 1_000_000
@@ -302,11 +302,13 @@ def test_deliveries_are_charged_to_the_publisher(
     house.send(publisher, "COMMAND=PUB | VARIABLE=shared | VALUE=0")
     house.run()
     paid = {peer: peer.quota._seconds.balance for peer in (publisher, *readers)}  # noqa: SLF001
-    for reader in readers:
-        write = reader.sink.write
-        monkeypatch.setattr(
-            reader.sink, "write", lambda data, write=write: (house.spend(), write(data))
-        )
+    write = Sink.write
+
+    def write_slowly(sink: Sink, data: bytes) -> None:
+        house.spend()
+        write(sink, data)
+
+    monkeypatch.setattr(Sink, "write", write_slowly)
     house.longest = 0
     house.send(publisher, "COMMAND=PUB | VARIABLE=shared | VALUE=1")
     house.run()

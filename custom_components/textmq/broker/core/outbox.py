@@ -99,6 +99,7 @@ class Outbox:
         "_limits",
         "_lines",
         "_look_up",
+        "_may_read",
         "_missed",
         "_on_overflow",
         "_pending_messages",
@@ -118,9 +119,10 @@ class Outbox:
         scheduler: Scheduler,
         limits: Limits,
         look_up: Callable[[str], Variable | None],
+        may_read: Callable[[str], bool],
         on_overflow: Callable[[], None],
     ) -> None:
-        """Write to writer; look_up finds a variable that the client may read.
+        """Write to writer; look_up finds a variable by name, may_read tells whether the client may read it.
 
         on_overflow is called in place of writing when more waits than may.
         """
@@ -128,6 +130,7 @@ class Outbox:
         self._scheduler = scheduler
         self._limits = limits
         self._look_up = look_up
+        self._may_read = may_read
         self._on_overflow = on_overflow
         self._ended = False
         self.queued = False
@@ -278,7 +281,7 @@ class Outbox:
             name = next(iter(self._definitions))
             del self._definitions[name]
             variable = self._look_up(name)
-            yield variable.describe() if variable else None
+            yield variable.describe() if variable and self._may_read(name) else None
         while self._held:
             yield self._join(next(iter(self._held)))
 
@@ -287,6 +290,8 @@ class Outbox:
         held = self._held.pop(name)
         self._held_size -= held.size
         self._events -= held.events
+        if not self._may_read(name):
+            return b""
         variable = self._look_up(name)
         lines: list[bytes] = []
         missed = held.missed

@@ -60,7 +60,6 @@ class Session:
         "_id_answer",
         "_id_changes",
         "_limits",
-        "_look_up",
         "_malformed",
         "_message_head",
         "_now",
@@ -117,7 +116,6 @@ class Session:
         self._fast_path = fast_path
         self._register = register
         self._scheduler = scheduler
-        self._look_up = look_up
         self._limits = limits
         self._traffic = traffic
         self._clock = clock
@@ -145,7 +143,7 @@ class Session:
         self._id_changes: list[float] = []
         self._malformed = 0
         self.outbox = Outbox(
-            sink, scheduler, limits, self._find_readable, self._overflow
+            sink, scheduler, limits, look_up, self._may_read, self._overflow
         )
         self.quota = (
             Quota(*self._member_allowances(), None)
@@ -391,9 +389,8 @@ class Session:
     def _overflow(self) -> None:
         self.close(CloseReason.SLOW_READER)
 
-    def _find_readable(self, name: str) -> Variable | None:
-        variable = self._look_up(name)
-        return variable if self.rights.may_read(name) else None
+    def _may_read(self, name: str) -> bool:
+        return self.rights.may_read(name)
 
     # Life
 
