@@ -38,6 +38,9 @@ class Publication:
 type Watcher = Callable[[Publication], None]
 """A subscriber inside this process."""
 
+type Untold = tuple[Iterable[Watcher], Publication]
+"""A publish, and who is to be told of it."""
+
 
 class Observer:
     """What the broker tells; every method does nothing until overridden."""
@@ -119,12 +122,16 @@ class Teller:
     def __init__(self, later: Callable[[Iterator[None]], None]) -> None:
         """Use later for a long piece of work, which is carried out step by step."""
         self._later = later
-        self._untold: deque[tuple[Iterable[Watcher], Publication]] = deque()
+        self._untold: deque[Untold] = deque()
         self._telling = False
 
     def tell(self, watchers: Iterable[Watcher], publication: Publication) -> None:
         """Tell watchers of a publish, after those of all publishes before it."""
-        self._untold.append((watchers, publication))
+        self.tell_all(((watchers, publication),))
+
+    def tell_all(self, untold: Iterable[Untold]) -> None:
+        """Tell watchers of publishes that are all made already."""
+        self._untold.extend(untold)
         if self._telling:
             return
         self._telling = True

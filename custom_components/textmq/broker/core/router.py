@@ -56,8 +56,8 @@ class Router:
         now: Callable[[], float],
     ) -> None:
         """Keep the values in variables; now is the wall's clock, seconds since 1970."""
-        self.tell = teller.tell
-        """Tells watchers of a publish."""
+        self.teller = teller
+        """Tells watchers of publishes."""
         self._variables = variables
         self._limits = limits
         self._observers = observers
@@ -180,7 +180,7 @@ class Router:
             blob = f"{variable.prefix}{value}{wire.END}\n".encode("ascii")
             self.deliver(route, blob, 1)
         if route.watchers:
-            self.tell(
+            self.teller.tell(
                 route.watchers,
                 Publication(variable.name, value, previous, now, device, True),
             )
@@ -219,7 +219,7 @@ class Router:
         for outbox in route.receivers:
             outbox.deliver_event(name, blob)
         if route.watchers:
-            self.tell(
+            self.teller.tell(
                 route.watchers,
                 Publication(name, value, variable.value, self._now(), device, False),
             )
