@@ -108,9 +108,9 @@ def test_messages_for_everyone_together(
     allowed = [word for one in (*devices, *senders) for word in ("--allow", one)]
     broker = start_broker(*allowed)
     value = "v" * 4000
+    clients = [connect(broker, name) for name in senders]
     accepted: list[str] = []
-    for name in senders:
-        sender = connect(broker, name)
+    for sender in clients:
         free = (device for device in devices if accepted.count(device) < MESSAGES)
         before, target = len(accepted), next(free)
         while (
@@ -120,7 +120,7 @@ def test_messages_for_everyone_together(
             if accepted.count(target) == MESSAGES:
                 target = next(free)
         assert one["REASON"] == "device-busy"
-        if name != senders[-1]:
+        if sender is not clients[-1]:
             assert "this sender" in one["DETAIL"]
             size = (len(accepted) - before) * len(value)
             assert 0.95 * QUEUED_OF_A_SENDER < size < QUEUED_OF_A_SENDER
@@ -128,7 +128,7 @@ def test_messages_for_everyone_together(
             assert "this sender" not in one["DETAIL"]
     assert 0.95 * QUEUED < len(accepted) * len(value) < QUEUED
     assert len(connect(broker, devices[0]).fence()) == MESSAGES
-    sender.ok("MSG", DEVICE=devices[-1], VALUE=value, TTL="600")
+    clients[-1].ok("MSG", DEVICE=devices[-1], VALUE=value, TTL="600")
 
 
 def test_subscribing_and_unsubscribing_in_a_storm(

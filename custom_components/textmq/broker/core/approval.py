@@ -1,7 +1,7 @@
 """Who is let in, and what becomes of who leaves (protocol A4, B4, B5, B7)."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import logging
 from typing import Final, Protocol
 
@@ -285,10 +285,11 @@ class Approval:
         """Let new devices in for a time, those that wait at once; 0 ends it."""
         self._access.permit_until = self._clock() + seconds
         self._access.permit_left = self._limits.admissions if seconds else 0
-        for session in tuple(self.waiting.values()):
+        for device_id, session in tuple(self.waiting.items()):
             if not self._access.is_permitting(self._clock()):
                 return
-            if not session.admitted:
+            # An observer of one that was let in may have closed another one.
+            if self.waiting.get(device_id) is session and not session.admitted:
                 self._let_in_or_refuse(session, remember=True)
 
     def _let_in_or_refuse(self, session: Applicant, *, remember: bool = False) -> None:
@@ -398,8 +399,8 @@ class Approval:
         if sleep is not None:
             device.asleep_until = self._clock() + sleep
 
-    def wake_sleepers(self) -> None:
-        """Look for devices that have not come back within their time."""
+    def wake_sleepers(self) -> Iterator[None]:
+        """Look for devices that have not come back within their time, step by step."""
         now = self._clock()
         for device in tuple(self._devices):
             if device.asleep_until is not None and device.asleep_until <= now:
@@ -407,6 +408,7 @@ class Approval:
                 if will is not None:
                     self._publish_will(will, device.id)
                 self._observers.notify(Observer.device_lost, device)
+            yield
 
     def _publish_will(self, will: Will, device_id: str) -> None:
         if not self._access.rights_of(device_id).may_write(will.name):

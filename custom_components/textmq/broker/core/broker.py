@@ -14,7 +14,7 @@ from .devices import Devices
 from .fast_path import FastPath
 from .limits import Limits
 from .mailbox import Delivery, Mailbox
-from .observers import Observer, Observers, Watcher
+from .observers import Observer, Observers, Teller, Watcher
 from .outbox import Sink
 from .quota import Allowance, Scheduler
 from .router import Router
@@ -59,7 +59,12 @@ class Broker:
         self._traffic = Traffic()
         self._observers = Observers()
         self._router = Router(
-            self.variables, self.limits, self._observers, self._traffic, now
+            self.variables,
+            self.limits,
+            self._observers,
+            Teller(self.scheduler.later),
+            self._traffic,
+            now,
         )
         self._mailbox = Mailbox(
             self.devices, self.access, self.limits, self._traffic, clock
@@ -342,7 +347,7 @@ class Broker:
         """Look after all that has its time; called about once a second."""
         now = self.clock()
         self.scheduler.later(self._tick_sessions(now))
-        self._approval.wake_sleepers()
+        self.scheduler.later(self._approval.wake_sleepers())
         self._mailbox.expire()
         if now - self._system_at >= self.limits.system_interval:
             self._system_at = now

@@ -84,6 +84,7 @@ class Commands:
         device_id = _required(params, "ID")
         names.check_device_id(device_id)
         keepalive = _seconds(params, "KEEPALIVE")
+        session.check_id_change(device_id)
         if session.state is State.WAITING:
             self._approval.cancel_request(session)
         session.request(device_id, DeviceDetails.parse(params), params)
@@ -162,10 +163,7 @@ class Commands:
             session.answer(variable.replay())
             session.ok(params)
             return
-        values = (
-            None if one is None or one.value is None else one.replay() for one in found
-        )
-        session.stream(chain(values, ok_lines(params)))
+        session.stream(chain(_values(session, found), ok_lines(params)))
 
     def _search(self, session: Session, pattern: str) -> Iterator[Variable | None]:
         """Find what a name or filter matches and this client may read; None is a step without a find."""
@@ -247,6 +245,18 @@ class Commands:
         "MSG": _send,
         "CLOSE": _close,
     }
+
+
+def _values(
+    session: Session, found: Iterator[Variable | None]
+) -> Iterator[bytes | None]:
+    """Tell the values that there are, each after what waits of its variable from before it."""
+    for variable in found:
+        if variable is None or variable.value is None:
+            yield None
+        else:
+            newer = session.outbox.take_newer(variable.name) or b""
+            yield newer + variable.replay()
 
 
 def _replay(

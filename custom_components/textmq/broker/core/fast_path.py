@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .devices import Devices
-from .observers import Publication, Watcher, tell
+from .observers import Publication, Untold
 from .outbox import Outbox
 from .quota import Scheduler
 from .router import Route, Router
@@ -32,6 +32,7 @@ class FastPath:
     ) -> None:
         """Publish by router and send to devices, until the scheduler's slice is over; now is the wall's clock."""
         self._router = router
+        self._teller = router.teller
         self._routes = router.by_publish_prefix
         self._outboxes = devices.by_message_prefix
         self._scheduler = scheduler
@@ -48,7 +49,7 @@ class FastPath:
         now = self._now()
         target: Route | Outbox | None = None
         lines: list[str] = []
-        untold: list[tuple[tuple[Watcher, ...], Publication]] = []
+        untold: list[Untold] = []
         done = 0
         for item in items:
             prefix, found, value = item.partition(_VALUE)
@@ -61,6 +62,7 @@ class FastPath:
                     break
             if isinstance(place, Route):
                 value = value.strip()
+                generation = place.generation
                 previous = store(place, value, device, now)
                 variable = place.variable
                 if place.receivers:
@@ -71,12 +73,16 @@ class FastPath:
                         variable.name, value, previous, now, device, True
                     )
                     untold.append((place.watchers, publication))
+                refreshed = place.generation != generation
             elif place is None or place.paused:
                 break
             else:
                 target = place
                 lines.append(f"{head}{value.strip()} | END\n")
+                refreshed = False
             done += 1
+            if refreshed and is_over():
+                break
             if untold and len(untold) >= _MAX_UNTOLD:
                 self._hand_over(target, lines)
                 self._tell(untold)
@@ -101,7 +107,6 @@ class FastPath:
             self._traffic.sent += count
             target.push(blob)
 
-    def _tell(self, untold: list[tuple[tuple[Watcher, ...], Publication]]) -> None:
-        for watchers, publication in untold:
-            tell(watchers, publication)
+    def _tell(self, untold: list[Untold]) -> None:
+        self._teller.tell_all(untold)
         untold.clear()

@@ -167,10 +167,12 @@ class Mailbox:
 
     def deliver_waiting(self, device: Device) -> None:
         """Give a device that has come what waits for it."""
-        self.expire()
         if device.session is None:
             return
+        now = self._clock()
         for message in self.forget(device.id):
+            if message.until <= now:
+                continue
             device.session.outbox.deliver_message(message.line, accepted=True)
             self._traffic.sent += 1
 

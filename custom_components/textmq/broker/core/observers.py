@@ -1,8 +1,10 @@
 """What the broker tells those who listen inside its process."""
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 import logging
+from typing import Final
 
 from ..protocol import wire
 from ..protocol.reasons import BadReason, CloseReason
@@ -10,6 +12,10 @@ from .devices import Device, DeviceDetails
 from .variables import Variable
 
 _LOGGER = logging.getLogger(__name__)
+
+_MAX_TOLD_AT_ONCE: Final = 100
+"""Publishes that watchers make while they are told of one, before the event loop goes on."""
+_END: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,9 @@ class Publication:
 
 type Watcher = Callable[[Publication], None]
 """A subscriber inside this process."""
+
+type Untold = tuple[Iterable[Watcher], Publication]
+"""A publish, and who is to be told of it."""
 
 
 class Observer:
@@ -107,10 +116,39 @@ class Observers:
                 _LOGGER.exception("An observer failed in %s", method.__name__)
 
 
-def tell(watchers: Iterable[Watcher], publication: Publication) -> None:
-    """Tell watchers of a publish."""
-    for watcher in watchers:
-        try:
-            watcher(publication)
-        except Exception:
-            _LOGGER.exception("A watcher of a variable failed")
+class Teller:
+    """Tells watchers of publishes in their order, of those too that a watcher makes itself."""
+
+    def __init__(self, later: Callable[[Iterator[None]], None]) -> None:
+        """Use later for a long piece of work, which is carried out step by step."""
+        self._later = later
+        self._untold: deque[Untold] = deque()
+        self._telling = False
+
+    def tell(self, watchers: Iterable[Watcher], publication: Publication) -> None:
+        """Tell watchers of a publish, after those of all publishes before it."""
+        self.tell_all(((watchers, publication),))
+
+    def tell_all(self, untold: Iterable[Untold]) -> None:
+        """Tell watchers of publishes that are all made already."""
+        self._untold.extend(untold)
+        if self._telling:
+            return
+        self._telling = True
+        steps = self._tell()
+        for _ in range(_MAX_TOLD_AT_ONCE):
+            if next(steps, _END) is _END:
+                return
+        # Watchers that answer publishes by publishes may go on for ever.
+        self._later(steps)
+
+    def _tell(self) -> Iterator[None]:
+        while self._untold:
+            watchers, publication = self._untold.popleft()
+            for watcher in watchers:
+                try:
+                    watcher(publication)
+                except Exception:
+                    _LOGGER.exception("A watcher of a variable failed")
+            yield
+        self._telling = False

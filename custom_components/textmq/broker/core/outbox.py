@@ -101,6 +101,7 @@ class Outbox:
         "_limits",
         "_lines",
         "_look_up",
+        "_may_read",
         "_missed",
         "_on_overflow",
         "_pending_messages",
@@ -120,9 +121,10 @@ class Outbox:
         scheduler: Scheduler,
         limits: Limits,
         look_up: Callable[[str], Variable | None],
+        may_read: Callable[[str], bool],
         on_overflow: Callable[[], None],
     ) -> None:
-        """Write to writer; look_up finds a variable that the client may read.
+        """Write to writer; look_up finds a variable by name, may_read tells whether the client may read it.
 
         on_overflow is called in place of writing when more waits than may.
         """
@@ -130,6 +132,7 @@ class Outbox:
         self._scheduler = scheduler
         self._limits = limits
         self._look_up = look_up
+        self._may_read = may_read
         self._on_overflow = on_overflow
         self._ended = False
         self.queued = False
@@ -259,15 +262,15 @@ class Outbox:
                     return False
                 self._replay = self._take_held()
             for line in self._replay:
+                steps += 1
                 if line is not None:
                     self._lines.append(line)
                     self._size += len(line)
-                    if self._size > _MAX_WRITE:
-                        self.flush()
-                        break
-                steps += 1
                 if steps % _LOOK_EVERY == 0 and self._scheduler.is_over():
                     return True
+                if self._size > _MAX_WRITE:
+                    self.flush()
+                    break
             else:
                 self._replay = None
         return False
@@ -282,7 +285,7 @@ class Outbox:
             name = next(iter(self._definitions))
             del self._definitions[name]
             variable = self._look_up(name)
-            yield variable.describe() if variable else None
+            yield variable.describe() if variable and self._may_read(name) else None
         while self._held:
             yield self._join(next(iter(self._held)))
 
@@ -291,6 +294,8 @@ class Outbox:
         held = self._held.pop(name)
         self._held_size -= held.size
         self._events -= held.events
+        if not self._may_read(name):
+            return b""
         variable = self._look_up(name)
         lines: list[bytes] = []
         missed = held.missed

@@ -22,6 +22,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _COARSE: Final = 0.0002
 """Seconds from which the system is asked for the CPU time: it takes half a microsecond to tell."""
+_HEARD_AT_ONCE: Final = 4
+"""Looks at what a stranger has sent that wait for no others: as many as a handshake and an ID take."""
 _PROBE_EVERY: Final = 16
 """Writes at once before one is put off."""
 
@@ -29,24 +31,24 @@ _PROBE_EVERY: Final = 16
 class Allowance:
     """An amount that comes back with time: so much a second, up to so much at once."""
 
-    __slots__ = ("_burst", "_rate", "_refilled_at", "balance")
+    __slots__ = ("_rate", "_refilled_at", "balance", "burst")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         """Begin with all of burst; now is of the monotonic clock, as everywhere here."""
         self._rate = rate
-        self._burst = burst
         self._refilled_at = now
+        self.burst = burst
         self.balance = burst
         """What is left; it may be spent below 0."""
 
     def used(self, now: float) -> float:
         """Return what has been spent and has not come back yet."""
         self._refill(now)
-        return self._burst - self.balance
+        return self.burst - self.balance
 
     def resume(self, former: "Allowance", now: float) -> None:
         """Go on with what was left of a former one."""
-        self.balance = self._burst - former.used(now)
+        self.balance = self.burst - former.used(now)
 
     def wait(self, now: float) -> float:
         """Return the seconds until something may be spent again, 0 where it may be now."""
@@ -58,13 +60,13 @@ class Allowance:
     def _refill(self, now: float) -> None:
         earned = (now - self._refilled_at) * self._rate
         self._refilled_at = now
-        self.balance = min(self._burst, self.balance + earned)
+        self.balance = min(self.burst, self.balance + earned)
 
 
 class Quota:
     """What one client may use: commands, and time of the event loop."""
 
-    __slots__ = ("_commands", "_heard", "_strangers", "seconds")
+    __slots__ = ("_commands", "_strangers", "_unheard", "seconds")
 
     def __init__(
         self, commands: Allowance, seconds: Allowance, strangers: Allowance | None
@@ -73,7 +75,7 @@ class Quota:
         self._commands = commands
         self.seconds = seconds
         self._strangers = strangers
-        self._heard = False
+        self._unheard = _HEARD_AT_ONCE
 
     def replace(self, commands: Allowance, seconds: Allowance) -> None:
         """Go on with the allowances of a client that is no stranger any more."""
@@ -86,21 +88,27 @@ class Quota:
         self._commands.balance -= count
 
     def charge(self, seconds: float) -> None:
-        """Charge what the client has cost."""
-        self.seconds.balance -= seconds
+        """Charge what the client has cost.
+
+        Of a stranger no more at once than its burst: what fell into its slice, a run of the garbage
+        collector say, is not to keep a device out for minutes.
+        """
         if self._strangers is not None:
+            seconds = min(seconds, self.seconds.burst)
             self._strangers.balance -= seconds
+        self.seconds.balance -= seconds
 
     def wait(self, now: float) -> float:
         """Return the seconds until the client is to be served again.
 
-        Of a stranger the first is always heard: it may be the device that belongs here.
+        A stranger is heard at first, however many others there are: it may be the device that
+        belongs here.
         """
         wait = max(self._commands.wait(now), self.seconds.wait(now))
         if wait or self._strangers is None:
             return wait
-        if not self._heard:
-            self._heard = True
+        if self._unheard:
+            self._unheard -= 1
             return 0
         return self._strangers.wait(now)
 
@@ -214,8 +222,8 @@ class Scheduler:
     # Clients
 
     def ready(self, worker: Worker) -> None:
-        """Serve a client that has something to do, now or when it is its turn."""
-        if worker.scheduled:
+        """Serve a client that has something to do, now or when it is its turn; one that is served goes on anyway."""
+        if worker.scheduled or worker is self._current:
             return
         if self._light or self._heavy or self._spent >= self._limits.turn:
             self._enqueue(worker)

@@ -8,7 +8,7 @@ from ..protocol.definitions import Definition
 from ..protocol.reasons import BadReason, Refusal
 from .access import ALL_RIGHTS, Rights
 from .limits import Limits
-from .observers import Observer, Observers, Publication, Watcher, tell
+from .observers import Observer, Observers, Publication, Teller, Watcher
 from .outbox import Outbox
 from .subscriptions import Subscriptions
 from .traffic import Traffic
@@ -51,10 +51,13 @@ class Router:
         variables: Variables,
         limits: Limits,
         observers: Observers,
+        teller: Teller,
         traffic: Traffic,
         now: Callable[[], float],
     ) -> None:
         """Keep the values in variables; now is the wall's clock, seconds since 1970."""
+        self.teller = teller
+        """Tells watchers of publishes."""
         self._variables = variables
         self._limits = limits
         self._observers = observers
@@ -177,7 +180,7 @@ class Router:
             blob = f"{variable.prefix}{value}{wire.END}\n".encode("ascii")
             self.deliver(route, blob, 1)
         if route.watchers:
-            tell(
+            self.teller.tell(
                 route.watchers,
                 Publication(variable.name, value, previous, now, device, True),
             )
@@ -216,7 +219,7 @@ class Router:
         for outbox in route.receivers:
             outbox.deliver_event(name, blob)
         if route.watchers:
-            tell(
+            self.teller.tell(
                 route.watchers,
                 Publication(name, value, variable.value, self._now(), device, False),
             )

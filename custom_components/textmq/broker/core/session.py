@@ -57,11 +57,9 @@ class Session:
         "_delayed",
         "_fast_path",
         "_framer",
-        "_fresh",
         "_id_answer",
         "_id_changes",
         "_limits",
-        "_look_up",
         "_malformed",
         "_message_head",
         "_now",
@@ -119,7 +117,6 @@ class Session:
         self._fast_path = fast_path
         self._register = register
         self._scheduler = scheduler
-        self._look_up = look_up
         self._limits = limits
         self._traffic = traffic
         self._clock = clock
@@ -141,15 +138,13 @@ class Session:
         self.opened_at = clock()
         self.keepalive = KeepAlive(limits, self.opened_at)
         self._opened = False
-        self._fresh = False
-        """Something was received that was not looked at."""
         self._framer = Framer(limits.max_line)
         self._message_head = wire.message_head("")
         self._id_answer: Mapping[str, str] = {}
         self._id_changes: list[float] = []
         self._malformed = 0
         self.outbox = Outbox(
-            sink, scheduler, limits, self._find_readable, self._overflow
+            sink, scheduler, limits, look_up, self._may_read, self._overflow
         )
         self.guest = guest
         """It need not say who it is."""
@@ -193,16 +188,11 @@ class Session:
     @property
     def has_work(self) -> bool:
         """Something that was received, or is to be sent, waits to be worked on."""
-        return (
-            self._fresh
-            or self.outbox.holding
-            or (self._opened and self._framer.pending)
-        )
+        return self.outbox.holding or (self._opened and self._framer.pending)
 
     def receive(self, data: bytes) -> None:
         """Take received bytes; `work` carries out the commands in them."""
         self._framer.feed(data)
-        self._fresh = True
 
     def work(self) -> bool:
         """Carry out what was received, as far as slice, output and quota allow.
@@ -219,19 +209,16 @@ class Session:
         return left
 
     def _work(self) -> bool:
-        if self._is_delayed():
-            return False
-        self._fresh = False
         if not self._opened and not self._open():
             return False
         outbox, framer = self.outbox, self._framer
-        while self.state is not State.CLOSED:
+        while self.state is not State.CLOSED and not self.is_delayed():
             if outbox.holding:
                 if outbox.pump():
                     return True
                 if outbox.holding:
                     return False
-            if framer.is_empty() or not self._carry_out() or self._is_delayed():
+            if framer.is_empty() or not self._carry_out():
                 return False
             if not framer.is_empty() and self._scheduler.is_over():
                 return not outbox.paused and self.has_work
@@ -249,7 +236,8 @@ class Session:
             self.close(CloseReason.MALFORMED)
         return self._opened
 
-    def _is_delayed(self) -> bool:
+    def is_delayed(self) -> bool:
+        """Tell whether the client has used up its quota: `work_after` is called for when it goes on."""
         if (
             self.quota.used_up
             and not self._delayed
@@ -322,21 +310,20 @@ class Session:
 
     # Being let in
 
+    def check_id_change(self, device_id: str) -> None:
+        """Count a change of the ID. Raises Refusal (limit) where there were too many of late."""
+        if not self.requested or device_id == self.requested:
+            return
+        now = self._clock()
+        recent = [time for time in self._id_changes if time > now - _MINUTE]
+        if len(recent) >= self._limits.max_id_changes_per_minute:
+            raise Refusal(BadReason.LIMIT, "this connection changes its ID too often")
+        self._id_changes = [*recent, now]
+
     def request(
         self, device_id: str, details: DeviceDetails, params: Mapping[str, str]
     ) -> None:
-        """Note what an ID asks for; params are those that its answer needs.
-
-        Raises Refusal (limit) where the ID changes too often.
-        """
-        if self.requested and device_id != self.requested:
-            now = self._clock()
-            recent = [time for time in self._id_changes if time > now - _MINUTE]
-            if len(recent) >= self._limits.max_id_changes_per_minute:
-                raise Refusal(
-                    BadReason.LIMIT, "this connection changes its ID too often"
-                )
-            self._id_changes = [*recent, now]
+        """Note what an ID asks for; params are those that its answer needs."""
         if self.state is State.WAITING:
             self.quota.command(_SECOND_REQUEST)
             self.answer_refusal(
@@ -417,9 +404,8 @@ class Session:
     def _overflow(self) -> None:
         self.close(CloseReason.SLOW_READER)
 
-    def _find_readable(self, name: str) -> Variable | None:
-        variable = self._look_up(name)
-        return variable if self.rights.may_read(name) else None
+    def _may_read(self, name: str) -> bool:
+        return self.rights.may_read(name)
 
     # Life
 

@@ -124,7 +124,7 @@ class Connection:
             if self._closing:
                 self._drain()
                 return False
-            if not session.has_work and not self._receive():
+            if not (session.has_work or session.is_delayed() or self._receive()):
                 return False
             left = session.work()
             if self._ended and not session.has_work:
@@ -173,7 +173,8 @@ class Connection:
             return
         except OSError:
             count = 0
-        self._drained += count
+        # A byte at a time costs no less than what a packet carries.
+        self._drained += max(count, _RECEIVE_UNAUTHORIZED)
         if not count:
             self._lose()
         elif self._drained > _MAX_DRAINED:

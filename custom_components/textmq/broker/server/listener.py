@@ -18,25 +18,17 @@ from .trace import Trace
 _LOGGER = logging.getLogger(__name__)
 
 _BACKLOG: Final = 128
-_OF_ONE_PEER: Final = frozenset(
-    getattr(errno, name)
-    for name in [
-        "ECONNABORTED",
-        "ECONNRESET",
-        "EPIPE",
-        "EPROTO",
-        "ENOPROTOOPT",
-        "EOPNOTSUPP",
-        "EPERM",
-        "EHOSTDOWN",
-        "EHOSTUNREACH",
-        "ENETDOWN",
-        "ENETUNREACH",
-        "ENONET",
-        "ETIMEDOUT",
-    ]
-    if hasattr(errno, name)
-)
+_OF_ONE_PEER: Final = {
+    errno.EPROTO,
+    errno.ENOPROTOOPT,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.ETIMEDOUT,
+}
 """Errors of accept that say nothing of the next connection (accept(2), Error handling)."""
 _ACCEPT_AGAIN: Final = 1.0
 """Seconds until the next try where the system has no socket left."""
@@ -139,7 +131,9 @@ class Listener:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as err:
-                if err.errno not in _OF_ONE_PEER:
+                if not isinstance(err, ConnectionError) and (
+                    err.errno not in _OF_ONE_PEER
+                ):
                     self._wait_for_sockets(server, err)
                     return
             else:
