@@ -310,21 +310,22 @@ class Scheduler:
         if not self._batches:
             self._direct = _PROBE_EVERY - 1
         self._spent = 0
-        self._serve_all(self._light)
+        heavy = len(self._heavy)
+        self._serve_some(self._light, len(self._light))
         if self._outboxes and not self.is_exhausted():
             self.begin()
             self._write()
         if not self._outboxes:
             # The heavy ones wait until what they have caused is written.
-            self._serve_all(self._heavy)
+            self._serve_some(self._heavy, heavy)
         if self._chores and not self.is_exhausted():
             self._do_chores()
         if self._light or self._heavy or self._outboxes or self._chores:
             self._plan_turn()
 
-    def _serve_all(self, workers: deque[Worker]) -> None:
-        """Serve each of them once, as far as the turn has time for it."""
-        for _ in range(len(workers)):
+    def _serve_some(self, workers: deque[Worker], count: int) -> None:
+        """Serve those that stand first, each once, as far as the turn has time for it."""
+        for _ in range(count):
             if self.is_exhausted():
                 break
             worker = workers.popleft()
