@@ -1,7 +1,7 @@
 """The one place where the broker and Home Assistant meet."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -114,7 +114,7 @@ class Hub(Observer):
         self.devices.admit_approved()
         self._on_stop.append(self.cards.refuse_ignored())
         await self._listener.start()
-        self._saving_failed({})
+        self._saving_failed(())
         self.saver.start()
 
     async def async_run(self) -> None:
@@ -154,9 +154,11 @@ class Hub(Observer):
         self.devices.stop()
         self.platforms.stop()
         self.writer.stop()
-        await self._listener.stop()
-        await self.saver.stop()
-        await self._memory.async_save(self.broker)
+        try:
+            await self._listener.stop()
+        finally:
+            await self.saver.stop()
+            await self._memory.async_save(self.broker)
 
     async def async_update(self) -> None:
         """Follow a change of the config entry; a reload only where the port or the access has changed."""
@@ -193,8 +195,8 @@ class Hub(Observer):
         return None
 
     @callback
-    def _saving_failed(self, failed: Mapping[str, str]) -> None:
-        issues.async_saving(self.hass, self._store.folder, failed)
+    def _saving_failed(self, reasons: Collection[str]) -> None:
+        issues.async_saving(self.hass, self._store.folder, reasons)
 
     @callback
     def complain(self, device_id: str, cause: str, name: str = "") -> None:

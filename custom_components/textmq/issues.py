@@ -1,6 +1,6 @@
 """Repair issues: what only a person can put right."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -34,9 +34,9 @@ def async_port_in_use(hass: HomeAssistant, port: int) -> None:
 
 
 @callback
-def async_saving(hass: HomeAssistant, folder: Path, failed: Mapping[str, str]) -> None:
-    """Tell that variables can't be saved, each with the reason; nothing where all could be."""
-    if not failed:
+def async_saving(hass: HomeAssistant, folder: Path, reasons: Collection[str]) -> None:
+    """Tell why variables can't be saved, nothing where all can."""
+    if not reasons:
         ir.async_delete_issue(hass, DOMAIN, NOT_SAVED)
         return
     ir.async_create_issue(
@@ -47,9 +47,8 @@ def async_saving(hass: HomeAssistant, folder: Path, failed: Mapping[str, str]) -
         severity=ir.IssueSeverity.ERROR,
         translation_key=NOT_SAVED,
         translation_placeholders={
-            "count": str(len(failed)),
             "folder": str(folder),
-            "reason": "; ".join(dict.fromkeys(failed.values())),
+            "reason": "; ".join(reasons),
         },
     )
 

@@ -700,6 +700,28 @@ def test_a_new_value_wins_over_what_could_not_be_read(
     assert all("VALUE=new |" in content for content in broker.files().values())
 
 
+def test_an_older_file_does_not_replace_one_that_could_not_be_read(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path
+) -> None:
+    """Where two files of a variable are there, and the one of now can't be read, both stay."""
+    data = tmp_path / "data"
+    data.mkdir()
+    _read_error(data / "good.txt")
+    (data / "good.txt.bad").write_text(WHOLE)
+    broker = start_broker(*AT_STOP)
+    client = connect(broker)
+    assert client.get("good") is not None
+    client.ok("PUB", VARIABLE="other", VALUE="1")
+    broker.stop(client)
+    assert (data / "good.txt").is_symlink()
+    assert (data / "good.txt.bad").read_text() == WHOLE
+    broker = start_broker(*AT_STOP)
+    client = connect(broker)
+    client.ok("DEL", VARIABLE="good")
+    broker.stop(client)
+    assert [path.name for path in data.iterdir()] == ["other.txt"]
+
+
 def test_too_long_for_the_limits_of_now(
     start_broker: StartBroker, connect: Connect, tmp_path: Path
 ) -> None:

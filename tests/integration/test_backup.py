@@ -199,7 +199,7 @@ async def test_a_repair_tells_that_values_are_not_saved(
     assert found is not None
     assert found.translation_placeholders is not None
     assert found.translation_placeholders["folder"] == str(folder(hass))
-    assert found.translation_placeholders["count"] == "1"
+    assert found.translation_placeholders["reason"] == "File exists"
     folder(hass).unlink()
     away.rename(folder(hass))
     await until(lambda: issue(hass, issues.NOT_SAVED) is None)

@@ -122,8 +122,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     saver.start()
     _LOGGER.info("listening on %s:%s", arguments.host, listener.port)
     await stopping.wait()
-    await listener.stop()
-    await saver.stop()
+    try:
+        await listener.stop()
+    finally:
+        await saver.stop()
 
 
 def main() -> int:

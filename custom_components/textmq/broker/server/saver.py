@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import chain, islice
 import logging
 import math
+from types import MappingProxyType
 from typing import Final, Protocol, override
 
 from ..core.broker import Observer
@@ -23,6 +24,8 @@ DELETE_DELAY: Final = 0.5
 """Seconds until a deletion is on disk: those of a loop of DELs are collected."""
 RETRY_DELAY: Final = 30.0
 """Seconds until what failed is tried again, where the interval is not shorter."""
+MAX_REASONS: Final = 10
+"""Reasons to fail that are told: more is one trouble in many words."""
 STOP_TIMEOUT: Final = 60.0
 """Seconds that a stop waits for the disk: Home Assistant gives all its integrations 100."""
 
@@ -49,7 +52,7 @@ class SavedBroker(Protocol):
 
 
 type FailureListener = Callable[[Mapping[str, str]], None]
-"""Takes the variables that could not be saved, each with the reason; none when all is well again."""
+"""Takes why variables can't be saved, each reason with one of them; nothing when all is well again."""
 
 
 class Saver(Observer):
@@ -78,8 +81,10 @@ class Saver(Observer):
         self._left: dict[str, None] = {}
         """What was not written at the last save: postponed, failed, or not come to."""
         self._failed: dict[str, str] = {}
-        self._told: set[str] = set()
-        """The reasons that were told of since all was well."""
+        self._reasons: dict[str, str] = {}
+        """Why saving has failed since all was well, each with a variable."""
+        self._told = 0
+        """How many of the reasons were told."""
         self._deleted: dict[str, None] = {}
         """Variables whose files are to go, even where they have come into being again."""
         self._save_at = math.inf
@@ -128,8 +133,8 @@ class Saver(Observer):
 
     async def _save_rest(self) -> None:
         while self._broker.changed or self._left or self._deleted:
-            failed = await self.save()
-            if not self._broker.changed and self._left.keys() <= failed.keys():
+            await self.save()
+            if not self._broker.changed and len(self._left) <= len(self._failed):
                 break
         if self._failed:
             _LOGGER.error("%s variables could not be saved", len(self._failed))
@@ -152,7 +157,7 @@ class Saver(Observer):
             changed, self._broker.changed = self._broker.changed, {}
             left, self._left = self._left, {}
             await self._save_names(chain(left, changed), exact=exact)
-            return dict(self._failed)
+            return MappingProxyType(self._failed)
 
     # What happens when
 
@@ -235,6 +240,9 @@ class Saver(Observer):
         for name in snapshots:
             self._failed.pop(name, None)
         self._failed |= outcome.failed
+        for name, why in outcome.failed.items():
+            if len(self._reasons) < MAX_REASONS:
+                self._reasons.setdefault(why, name)
         for names in (outcome.failed, outcome.postponed, outcome.lost):
             self._left |= dict.fromkeys(names)
         if outcome.lost:
@@ -248,25 +256,23 @@ class Saver(Observer):
         self._retry_at = now + delay if self._failed else math.inf
 
     def _tell(self) -> None:
-        """Tell of a trouble once for each reason, and of the end of all."""
-        failed = self._failed
-        reasons = set(failed.values())
-        if reasons <= self._told and (failed or not self._told):
-            return
-        if failed:
-            name, why = next(reversed(failed.items()))
+        """Tell of each reason to fail once, and of the end of all."""
+        if self._failed and len(self._reasons) > self._told:
+            why, name = next(reversed(self._reasons.items()))
             _LOGGER.error(
                 "%s variables can't be saved, will be tried again: %s (%s)",
-                len(failed),
+                len(self._failed),
                 why,
                 ascii(name),
             )
-            self._told |= reasons
-        else:
+        elif self._told and not self._failed:
             _LOGGER.info("Variables can be saved again")
-            self._told.clear()
+            self._reasons.clear()
+        else:
+            return
+        self._told = len(self._reasons)
         if self._on_failure is not None:
             try:
-                self._on_failure(failed)
+                self._on_failure(self._reasons)
             except Exception:
                 _LOGGER.exception("A listener to failures of saving failed")

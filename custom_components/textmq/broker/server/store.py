@@ -206,9 +206,11 @@ class Store:
         if best.file == current:
             self._records[name] = _Record.of(best.variable)
         superfluous = {one.file for one in files} - {current}
-        if superfluous or best.file != current:
+        if superfluous:
             self._superfluous[name] = superfluous
-            self.outdated.append(name)
+            # What could not be read may be newer: only a new value replaces that.
+            if self._unread.isdisjoint({current, *earlier_file_names(name)}):
+                self.outdated.append(name)
         return best
 
     # Saving
