@@ -38,7 +38,7 @@ ALL_INTERFACES: Final = "all"
 EVERYTHING: Final = "#"
 
 DEFAULT_PORT: Final = 7883
-DEFAULT_SAVE_INTERVAL: Final = 30
+DEFAULT_SAVE_INTERVAL: Final = 300
 
 ATTR_DEVICE: Final = "device"
 ATTR_PREVIOUS: Final = "previous"

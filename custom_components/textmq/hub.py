@@ -1,6 +1,7 @@
 """The one place where the broker and Home Assistant meet."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -91,8 +92,11 @@ class Hub(Observer):
         """How many times devices were refused, by reason."""
         self.permit_until: datetime | None = None
         """End of the window in which new devices are let in; None where it is closed."""
-        self._store = Store(Path(hass.config.path(DOMAIN)), rules)
-        self._saver = Saver(self.broker, self._store, self.settings.save_interval)
+        folder = Path(hass.config.path(DOMAIN))
+        self._store = Store(folder, rules, self.settings.limits.max_line)
+        self.saver = Saver(
+            self.broker, self._store, self.settings.save_interval, self._saving_failed
+        )
         self._listener = Listener(self.broker, self.settings.host, self.settings.port)
         self._memory = Memory(hass)
         self._complaints: set[tuple[str, str]] = set()
@@ -104,12 +108,14 @@ class Hub(Observer):
 
     async def async_start(self) -> None:
         """Load what is stored, and listen. Raises OSError where the folder or the port can't be had."""
-        self.broker.restore(await self.hass.async_add_executor_job(self._store.load))
+        # The devices first: a start that fails ends with writing them.
         restore(self.broker, await self._memory.async_load())
+        self.broker.restore(await self.hass.async_add_executor_job(self._store.load))
         self.devices.admit_approved()
         self._on_stop.append(self.cards.refuse_ignored())
         await self._listener.start()
-        self._saver.start()
+        self._saving_failed(())
+        self.saver.start()
 
     async def async_run(self) -> None:
         """Show what there is, now that the platforms are set up, and follow what happens."""
@@ -148,9 +154,11 @@ class Hub(Observer):
         self.devices.stop()
         self.platforms.stop()
         self.writer.stop()
-        await self._listener.stop()
-        await self._saver.stop()
-        await self._memory.async_save(self.broker)
+        try:
+            await self._listener.stop()
+        finally:
+            await self.saver.stop()
+            await self._memory.async_save(self.broker)
 
     async def async_update(self) -> None:
         """Follow a change of the config entry; a reload only where the port or the access has changed."""
@@ -165,11 +173,7 @@ class Hub(Observer):
         self.broker.set_limits(new.limits)
         if (old.include, old.exclude) != (new.include, new.exclude):
             self.variables.filter()
-        if old.save_interval != new.save_interval:
-            saver = self._saver
-            self._saver = Saver(self.broker, self._store, new.save_interval)
-            self._saver.start()
-            await saver.stop()
+        self.saver.interval = new.save_interval
 
     @property
     def port(self) -> int:
@@ -180,6 +184,19 @@ class Hub(Observer):
     def remember(self) -> None:
         """Keep what has changed of the devices over a restart."""
         self._memory.save_later(self.broker)
+
+    async def async_save_all(self) -> str | None:
+        """Save variables and devices now; returns the reason where not everything could be."""
+        failed = await self.saver.save()
+        if failed:
+            return next(iter(failed.values()))
+        if not await self._memory.async_save(self.broker):
+            return "the file of the devices can't be written"
+        return None
+
+    @callback
+    def _saving_failed(self, reasons: Collection[str]) -> None:
+        issues.async_saving(self.hass, self._store.folder, reasons)
 
     @callback
     def complain(self, device_id: str, cause: str, name: str = "") -> None:

@@ -1,10 +1,13 @@
 """Repair issues: what only a person can put right."""
 
+from collections.abc import Collection
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
 
 from .broker import AccessMode
 from .const import DOMAIN
@@ -12,6 +15,8 @@ from .settings import Settings
 
 PORT_IN_USE: Final = "port_in_use"
 OPEN_ACCESS: Final = "open_access"
+NOT_SAVED: Final = "not_saved"
+BACKUP_INCOMPLETE: Final = "backup_incomplete"
 
 
 @callback
@@ -25,6 +30,46 @@ def async_port_in_use(hass: HomeAssistant, port: int) -> None:
         severity=ir.IssueSeverity.ERROR,
         translation_key=PORT_IN_USE,
         translation_placeholders={"port": str(port)},
+    )
+
+
+@callback
+def async_saving(hass: HomeAssistant, folder: Path, reasons: Collection[str]) -> None:
+    """Tell why variables can't be saved, nothing where all can."""
+    if not reasons:
+        ir.async_delete_issue(hass, DOMAIN, NOT_SAVED)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        NOT_SAVED,
+        is_fixable=False,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key=NOT_SAVED,
+        translation_placeholders={
+            "folder": str(folder),
+            "reason": "; ".join(reasons),
+        },
+    )
+
+
+@callback
+def async_backup(hass: HomeAssistant, reason: str | None) -> None:
+    """Tell why a backup lacks the newest values, or nothing where it has them all."""
+    if reason is None:
+        ir.async_delete_issue(hass, DOMAIN, BACKUP_INCOMPLETE)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        BACKUP_INCOMPLETE,
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=BACKUP_INCOMPLETE,
+        translation_placeholders={
+            "reason": reason,
+            "time": dt_util.now().strftime("%Y-%m-%d %H:%M"),
+        },
     )
 
 

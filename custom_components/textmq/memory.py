@@ -1,6 +1,8 @@
 """What is remembered of devices over a restart: when and where they were last seen, till when they sleep."""
 
 from collections.abc import Iterable
+import json
+from pathlib import Path
 from typing import Final, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
@@ -27,6 +29,7 @@ class Memory:
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Use the storage of the configuration folder."""
+        self._hass = hass
         self._store = Store[dict[str, Remembered]](
             hass, _VERSION, f"{DOMAIN}.devices", atomic_writes=True
         )
@@ -40,9 +43,22 @@ class Memory:
         """Write the devices of the broker after a while."""
         self._store.async_delay_save(lambda: snapshot(broker), _DELAY)
 
-    async def async_save(self, broker: Broker) -> None:
-        """Write the devices of the broker now."""
-        await self._store.async_save(snapshot(broker))
+    async def async_save(self, broker: Broker) -> bool:
+        """Write the devices of the broker now; returns whether they are in the file.
+
+        While Home Assistant stops they are written a little later.
+        """
+        devices = snapshot(broker)
+        await self._store.async_save(devices)
+        return await self._hass.async_add_executor_job(self._holds, devices)
+
+    def _holds(self, devices: dict[str, Remembered]) -> bool:
+        # Home Assistant's storage logs what it can't write, and tells nobody.
+        try:
+            stored = json.loads(Path(self._store.path).read_bytes())
+        except OSError, ValueError:
+            return False
+        return bool(stored["data"] == devices)
 
     async def async_remove(self) -> None:
         """Remove the file."""

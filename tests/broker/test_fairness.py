@@ -301,7 +301,7 @@ def test_deliveries_are_charged_to_the_publisher(
         house.send(reader, "COMMAND=SUB | VARIABLE=shared | REPLAY=NO")
     house.send(publisher, "COMMAND=PUB | VARIABLE=shared | VALUE=0")
     house.run()
-    paid = {peer: peer.quota._seconds.balance for peer in (publisher, *readers)}  # noqa: SLF001
+    paid = {peer: peer.quota.seconds.balance for peer in (publisher, *readers)}  # noqa: SLF001
     write = Sink.write
 
     def write_slowly(sink: Sink, data: bytes) -> None:
@@ -316,7 +316,7 @@ def test_deliveries_are_charged_to_the_publisher(
         reader.take()[-1] == "COMMAND=SUB | VARIABLE=shared | VALUE=1"
         for reader in readers
     )
-    costs = {peer: paid[peer] - peer.quota._seconds.balance for peer in paid}  # noqa: SLF001
+    costs = {peer: paid[peer] - peer.quota.seconds.balance for peer in paid}  # noqa: SLF001
     assert costs[publisher] >= len(readers) * STEP
     assert all(costs[reader] == 0 for reader in readers)
     assert house.longest <= house.limits.turn + STEP + 1e-9

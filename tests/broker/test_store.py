@@ -1,13 +1,17 @@
-"""Section A6: one text file for each variable."""
+"""Section A6: one text file for each variable, what is in it, and how it is read."""
 
 from collections.abc import Callable
 from functools import partial
+import json
+import os
 from pathlib import Path
 import re
 import stat
 import threading
 
 import pytest
+
+from custom_components.textmq.broker import Store, Variable, wire
 
 from .client import Client, Message, line, message
 from .conftest import Connect, StartBroker
@@ -16,6 +20,7 @@ from .process import BrokerProcess, wait_for
 AT_STOP = ("--access", "open", "--save-interval", "3600")
 OFTEN = ("--access", "open", "--save-interval", "0.1")
 FLOODED = 20
+SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 _FILE = re.compile(
     r"START \| COMMAND=PUB \| VARIABLE=(?P<variable>[^|]+) \| VALUE=(?P<value>[^|]*?) \| "
     r"TIME=(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \| DEVICE=(?P<device>[^|]*?) \| END\n"
@@ -298,11 +303,25 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "bad time": _text(
         WHOLE.replace("good", "broken").replace("2026-11-22T", "yesterday ")
     ),
+    "time before all time": _text(
+        WHOLE.replace("good", "broken").replace(
+            "2026-11-22T19:50:00.123Z", "0001-01-01T00:00:00+14:00"
+        )
+    ),
+    "time after all time": _text(
+        WHOLE.replace("good", "broken").replace(
+            "2026-11-22T19:50:00.123Z", "9999-12-31T23:59:59-14:00"
+        )
+    ),
+    "zeros inside": _text(
+        WHOLE.replace("good", "broken").replace("VALUE=1", "VALUE=\0\0\0\0")
+    ),
     "bad name": _text(WHOLE.replace("good", "bro//ken")),
     "own name": _text(WHOLE.replace("good", "$SYS/clients")),
     "huge": _text(b"x" * 20_000_000),
     "link to nowhere": _broken_link,
     "folder": _folder_instead,
+    "pipe": os.mkfifo,
 }
 
 
@@ -446,7 +465,7 @@ def test_hard_names(start_broker: StartBroker, connect: Connect) -> None:
     assert len({file.lower() for file in files}) == len(HARD_NAMES)
     for file, content in files.items():
         assert re.fullmatch(r"[A-Za-z0-9%._ ~=,;@!'()&^$\[\]{}`-]+\.txt", file), file
-        assert len(file) <= 255 - len(".bad")
+        assert len(file + ".2.bad") < 140
         assert not file.startswith(".")
         assert file.split(".")[0].lower() not in _RESERVED_ON_WINDOWS
         assert _FILE.fullmatch(content), content
@@ -502,3 +521,321 @@ def test_writing_fails_for_a_while(start_broker: StartBroker, connect: Connect) 
     client.ok("PUB", VARIABLE="b", VALUE="3")
     wait_for(partial(_holds, path, "VALUE=2 |"), "the file to be written after all")
     assert len(broker.log) < lines + 10
+
+
+# Files as others have written them
+
+
+def _shown(variable: Variable) -> dict[str, object]:
+    definition, value = variable.definition, variable.value
+    return {
+        "name": variable.name,
+        "value": value,
+        "time": None if value is None else wire.encode_time(variable.time),
+        "device": variable.device,
+        "owner": variable.owner,
+        "definition": None if definition is None else dict(definition.params),
+    }
+
+
+def _loaded(data: Path) -> list[dict[str, object]]:
+    variables = sorted(Store(data).load(), key=lambda variable: variable.name)
+    return [_shown(variable) for variable in variables]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_samples_of_every_format(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path, sample: Path
+) -> None:
+    """What any version has written is read, and has the names of now after the next save."""
+    found = json.loads(sample.read_text())
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, content in found["files"].items():
+        (data / name).write_text(content)
+    assert _loaded(data) == found["variables"]
+    broker = start_broker(*AT_STOP)
+    assert "WARNING" not in broker.text
+    client = connect(broker)
+    client.ok("GET", VARIABLE="#")
+    assert {received["VARIABLE"]: received["VALUE"] for received in client.fence()} == {
+        one["name"]: one["value"]
+        for one in found["variables"]
+        if one["value"] is not None
+    }
+    broker.stop(client)
+    assert len(list(data.iterdir())) == len(found["variables"])
+    assert max(len(path.name) for path in data.iterdir()) < 130
+    assert _loaded(data) == found["variables"]
+
+
+def test_file_names_of_now_are_among_the_samples(
+    start_broker: StartBroker, connect: Connect
+) -> None:
+    """A change of the rule for names needs a new sample: the latest one has the names of now."""
+    found = json.loads(SAMPLES[-1].read_text())
+    broker = start_broker(*AT_STOP)
+    client = connect(broker)
+    for one in found["variables"]:
+        if one["name"].count("/") < 16:
+            client.ok("PUB", VARIABLE=one["name"], VALUE="1")
+    broker.stop(client)
+    assert broker.files().keys() <= found["files"].keys()
+
+
+DESCRIBED = (
+    WHOLE + "START | COMMAND=DEF | VARIABLE=good | TYPE=sensor | NAME=Good one | END\n"
+)
+FORMS: dict[str, bytes] = {
+    "CR LF": DESCRIBED.replace("\n", "\r\n").encode(),
+    "CR alone": DESCRIBED.replace("\n", "\r").encode(),
+    "byte order mark": b"\xef\xbb\xbf" + DESCRIBED.encode(),
+    "compact": DESCRIBED.replace(" | ", "|").encode(),
+    "lower case": re.sub(
+        r"(?:START|COMMAND|PUB|DEF|[A-Z]+(?==)|END)",
+        lambda found: found.group().lower(),
+        DESCRIBED,
+    ).encode(),
+    "no line feed at the end": DESCRIBED.rstrip("\n").encode(),
+    "blank lines": ("\n \n" + DESCRIBED.replace("\n", "\n\n\t\n")).encode(),
+    "zeros behind": DESCRIBED.encode() + b"\0" * 2000,
+    "zeros around": b"\0" + DESCRIBED.encode().replace(b"\n", b"\0\n\0"),
+    "blanks": DESCRIBED.replace(" | ", "  \t|   ").encode(),
+    "one line": DESCRIBED.replace("\n", " ", 1).encode(),
+    "another zone": DESCRIBED.replace(
+        "2026-11-22T19:50:00.123Z", "2026-11-22T20:50:00.123+01:00"
+    ).encode(),
+    "more than is known": DESCRIBED.replace(
+        " | DEVICE=node1", " | DEVICE=node1 | WILL=YES | COLOUR=blue"
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_files_are_read_as_leniently_as_lines(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path, form: str
+) -> None:
+    """A file that was edited or copied somehow is read, and written in the strict form."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "good.txt").write_bytes(FORMS[form])
+    (shown,) = _loaded(data)
+    assert shown == {
+        "name": "good",
+        "value": "1",
+        "time": "2026-11-22T19:50:00.123Z",
+        "device": "node1",
+        "owner": "node1",
+        "definition": {"TYPE": "sensor", "NAME": "Good one"},
+    }
+    broker = start_broker(*AT_STOP)
+    assert "WARNING" not in broker.text
+    client = connect(broker, "node1")
+    client.ok("PUB", VARIABLE="good", VALUE="2")
+    stored = client.get("good")
+    assert stored is not None
+    broker.stop(client)
+    written = WHOLE.replace("VALUE=1", "VALUE=2").replace(
+        "2026-11-22T19:50:00.123Z", stored["TIME"]
+    )
+    assert (data / "good.txt").read_text() == DESCRIBED.replace(WHOLE, written)
+
+
+def test_a_publisher_that_can_not_be(tmp_path: Path) -> None:
+    """A value is not lost for a DEVICE that is missing, or that no device can have."""
+    for number, device in enumerate(["", " | DEVICE=a/b", " | DEVICE=" + "x" * 65]):
+        content = WHOLE.replace("good", f"v{number}").replace(" | DEVICE=node1", device)
+        (tmp_path / f"v{number}.txt").write_text(content)
+    assert [(one["value"], one["device"]) for one in _loaded(tmp_path)] == [
+        ("1", "")
+    ] * 3
+
+
+def _read_error(path: Path) -> None:
+    """Put a file in place whose reading fails (EIO), and only that."""
+    path.symlink_to("/proc/self/mem")
+
+
+def test_a_read_error_passes(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path
+) -> None:
+    """What can't be read for now stays where it is, is told of once, and comes with a later start."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "good.txt").write_text(WHOLE)
+    _read_error(data / "other.txt")
+    broker = start_broker(*AT_STOP)
+    assert sum("other.txt" in text for text in broker.log) == 1
+    client = connect(broker)
+    assert client.get("good") is not None
+    assert client.get("other") is None
+    client.bad("no-such-variable", "DEL", VARIABLE="other")
+    broker.stop(client)
+    assert sorted(path.name for path in data.iterdir()) == ["good.txt", "other.txt"]
+    assert (data / "other.txt").is_symlink()
+    (data / "other.txt").unlink()
+    (data / "other.txt").write_text(WHOLE.replace("good", "other"))
+    assert connect(start_broker(*AT_STOP)).get("other") is not None
+
+
+@pytest.mark.parametrize("variable", ["v", "v" * 150])
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_new_value_wins_over_what_could_not_be_read(
+    start_broker: StartBroker,
+    connect: Connect,
+    tmp_path: Path,
+    variable: str,
+    deleted: bool,
+) -> None:
+    """A value that is published meanwhile takes the place of an unread file, a DEL removes it."""
+    data = tmp_path / "data"
+    data.mkdir()
+    _read_error(data / f"{variable}.txt")
+    broker = start_broker(*AT_STOP)
+    client = connect(broker)
+    client.ok("PUB", VARIABLE=variable, VALUE="new")
+    if deleted:
+        client.ok("DEL", VARIABLE=variable)
+    broker.stop(client)
+    assert len(list(data.iterdir())) == (0 if deleted else 1)
+    assert all("VALUE=new |" in content for content in broker.files().values())
+
+
+def test_an_older_file_does_not_replace_one_that_could_not_be_read(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path
+) -> None:
+    """Where two files of a variable are there, and the one of now can't be read, both stay."""
+    data = tmp_path / "data"
+    data.mkdir()
+    _read_error(data / "good.txt")
+    (data / "good.txt.bad").write_text(WHOLE)
+    broker = start_broker(*AT_STOP)
+    client = connect(broker)
+    assert client.get("good") is not None
+    client.ok("PUB", VARIABLE="other", VALUE="1")
+    broker.stop(client)
+    assert (data / "good.txt").is_symlink()
+    assert (data / "good.txt.bad").read_text() == WHOLE
+    broker = start_broker(*AT_STOP)
+    client = connect(broker)
+    client.ok("DEL", VARIABLE="good")
+    broker.stop(client)
+    assert [path.name for path in data.iterdir()] == ["other.txt"]
+
+
+def test_too_long_for_the_limits_of_now(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path
+) -> None:
+    """What was accepted under a higher limit stays on file; it is not served, nor put aside."""
+    data = tmp_path / "data"
+    data.mkdir()
+    frame = len("START|COMMAND=PUB|VARIABLE=good|VALUE=|END")
+    fits = WHOLE.replace("VALUE=1", "VALUE=" + "x" * (4096 - frame))
+    (data / "good.txt").write_text(fits)
+    long = fits.replace("good", "long")
+    (data / "long.txt").write_text(long.replace("VALUE=x", "VALUE=xx"))
+    described = WHOLE.replace("good", "described") + (
+        f"START | COMMAND=DEF | VARIABLE=described | TYPE=sensor | NAME={'x' * 5000} | END\n"
+    )
+    (data / "described.txt").write_text(described)
+    before = {path.name: path.read_text() for path in data.iterdir()}
+    broker = start_broker(*AT_STOP)
+    assert sum("long.txt" in text for text in broker.log) == 1
+    client = connect(broker)
+    client.ok("GET", VARIABLE="#")
+    assert [received["VARIABLE"] for received in client.fence()] == ["good"]
+    broker.stop(client)
+    assert broker.files() == before
+    assert len(Store(data, max_line=65536).load()) == 3
+
+
+@pytest.mark.parametrize(
+    ("current", "earlier", "stays"), [(1, 2, 2), (2, 1, 2), (1, 1, 1), (None, 1, 1)]
+)
+def test_two_files_of_one_variable(
+    start_broker: StartBroker,
+    connect: Connect,
+    tmp_path: Path,
+    current: int | None,
+    earlier: int,
+    stays: int,
+) -> None:
+    """The newer TIME stays, under the name of now; the other file goes."""
+    data = tmp_path / "data"
+    variable = "v" * 150
+    broker = start_broker(*AT_STOP)
+    client = connect(broker)
+    client.ok("PUB", VARIABLE=variable, VALUE="0")
+    broker.stop(client)
+    (path,) = data.iterdir()
+
+    def content(second: int) -> str:
+        text = WHOLE.replace("good", variable).replace("VALUE=1", f"VALUE={second}")
+        return text.replace("19:50:00", f"19:50:0{second}")
+
+    path.unlink()
+    if current is not None:
+        path.write_text(content(current))
+    (data / f"{variable}.txt").write_text(content(earlier))
+    for _ in range(2):
+        broker = start_broker(*AT_STOP)
+        client = connect(broker)
+        stored = client.get(variable)
+        assert stored is not None
+        assert stored["VALUE"] == str(stays)
+        broker.stop(client)
+        assert broker.files() == {path.name: content(stays)}
+
+
+def test_what_an_earlier_version_put_aside_comes_back(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path
+) -> None:
+    """A whole file that an earlier version renamed, for its name or a passing error, is taken back."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "good.txt.bad").write_text(WHOLE)
+    (data / "torn.txt.bad").write_text(WHOLE.replace("good", "torn")[:-9])
+    (data / "copy.txt.bad").write_text(WHOLE)
+    broker = start_broker(*AT_STOP)
+    assert "WARNING" not in broker.text
+    client = connect(broker)
+    client.ok("GET", VARIABLE="#")
+    assert [received["VARIABLE"] for received in client.fence()] == ["good"]
+    broker.stop(client)
+    assert sorted(path.name for path in data.iterdir()) == [
+        "copy.txt.bad",
+        "good.txt",
+        "torn.txt.bad",
+    ]
+
+
+def test_nothing_kept_aside_is_overwritten(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path
+) -> None:
+    """A second torn file of one variable has a place of its own."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for number in range(3):
+        (data / "a.txt").write_text(f"torn {number}")
+        broker = start_broker(*AT_STOP)
+        broker.stop()
+    assert sorted(path.read_text() for path in data.iterdir()) == [
+        "torn 0",
+        "torn 1",
+        "torn 2",
+    ]
+
+
+def test_own_names_are_not_restored(
+    start_broker: StartBroker, connect: Connect, tmp_path: Path
+) -> None:
+    """A file can't give a value to a variable of the broker's own."""
+    data = tmp_path / "data"
+    data.mkdir()
+    path = data / "%24%53%59%53%2Fclients.txt"
+    path.write_text(WHOLE.replace("good", "$SYS/clients"))
+    client = connect(start_broker(*AT_STOP))
+    stored = client.get("$SYS/clients")
+    assert stored is not None
+    assert stored["VALUE"] == "1"
+    assert not path.exists()

@@ -69,7 +69,13 @@ def test_exceptions_and_issues() -> None:
         for name in ("_MISTAKES", "_FAILURES")
         for value in getattr(errors, name).values()
     }
-    issue_keys = {issues.PORT_IN_USE, issues.OPEN_ACCESS, *Trouble}
+    issue_keys = {
+        issues.PORT_IN_USE,
+        issues.OPEN_ACCESS,
+        issues.NOT_SAVED,
+        issues.BACKUP_INCOMPLETE,
+        *Trouble,
+    }
     keys = constants("translation_key") - set(ENGLISH["selector"])
     assert keys | refusals | {"refused"} == set(ENGLISH["exceptions"])
     assert issue_keys == set(ENGLISH["issues"])

@@ -11,7 +11,8 @@ from .protocol import names, wire
 from .protocol.definitions import Definition, Rules
 from .protocol.reasons import BadReason, CloseReason, Refusal
 from .server.listener import Listener
-from .server.store import Saver, Store
+from .server.saver import Saver
+from .server.store import Store
 
 __version__ = "0.1.0"
 

@@ -14,6 +14,7 @@ import sys
 from . import Access, AccessMode, Broker, Limits, Listener, Saver, Store, __version__
 from .core.limits import no_limits
 from .protocol.names import is_device_id
+from .server.saver import DEFAULT_INTERVAL
 
 DEFAULT_PORT = 7883
 KEY_LENGTH = 32
@@ -87,7 +88,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         default=DEFAULTS.keepalive_timeout,
         metavar="S",
     )
-    add("--save-interval", type=seconds, default=30.0, metavar="S")
+    add(
+        "--save-interval",
+        type=seconds,
+        default=DEFAULT_INTERVAL,
+        metavar="S",
+        help="seconds between saves of what has changed (%(default)g)",
+    )
     add("--trace", action="store_true", help="show every line that comes and goes")
     add("--no-limits", action="store_true", help="for measurements only")
     return parser.parse_args(arguments)
@@ -115,7 +122,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     broker = Broker(
         access=access, limits=limits, version=__version__, call_soon=loop.call_soon
     )
-    store = Store(arguments.data)
+    store = Store(arguments.data, max_line=limits.max_line)
     broker.restore(store.load())
     saver = Saver(broker, store, arguments.save_interval)
     listener = Listener(broker, arguments.host, arguments.port)
@@ -126,8 +133,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     saver.start()
     _LOGGER.info("listening on %s:%s", arguments.host, listener.port)
     await stopping.wait()
-    await listener.stop()
-    await saver.stop()
+    try:
+        await listener.stop()
+    finally:
+        await saver.stop()
 
 
 def main() -> int:

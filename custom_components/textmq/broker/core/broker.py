@@ -129,8 +129,13 @@ class Broker:
 
     @property
     def changed(self) -> dict[str, None]:
-        """Names of the variables that are to be saved; the one who saves them removes them."""
+        """Names of the variables that are to be saved."""
         return self._router.changed
+
+    def take_changed(self) -> dict[str, None]:
+        """Take these names: they are not to be saved again until they change again."""
+        changed, self._router.changed = self._router.changed, {}
+        return changed
 
     @property
     def uptime(self) -> float:

@@ -1,255 +1,323 @@
-"""The store: one text file a variable, written behind, atomically (protocol A6)."""
+"""The store: a folder with one file for each variable, each whole or not at all (protocol A6)."""
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-import hashlib
+from dataclasses import dataclass, field
 import logging
 import os
 from pathlib import Path
 import re
-from typing import NamedTuple, Self, override
+import threading
+from typing import Final, NamedTuple, Self
 
-from ..core.broker import Broker
-from ..core.observers import Observer
+from ..core.limits import Limits
 from ..core.variables import Variable
-from ..protocol import names, wire
 from ..protocol.definitions import Definition, Rules
-from ..protocol.reasons import BadReason, Refusal
+from .file_format import (
+    MAX_FILE,
+    SUFFIX,
+    OversizedError,
+    Snapshot,
+    dump,
+    earlier_file_names,
+    file_name,
+    load,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
-SUFFIX = ".txt"
-ASIDE = ".bad"
-UNFINISHED = ".tmp"
-MAX_FILE_NAME = 200
-"""Characters of a file's name: file systems take 255 bytes, endings included."""
-MAX_FILE = 1 << 18
-"""Bytes: no file of ours is as large."""
+ASIDE: Final = ".bad"
+UNFINISHED: Final = ".tmp"
+REWRITE_AFTER: Final = 900.0
+"""Seconds that an unchanged value may be newer than the time in its file: spares flash."""
 
-_NAMED = 5
-"""Files that a report names."""
-
-_KEPT = re.compile(r"[^a-z0-9_.-]")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
+_MAX_NAMES_IN_REPORT: Final = 5
+_ASIDE_NAME: Final = re.compile(rf"(.+{re.escape(SUFFIX)})(?:\.\d+)?{re.escape(ASIDE)}")
 
 
-class Snapshot(NamedTuple):
-    """What a variable's file is to hold, taken in one moment; nothing where the variable is gone."""
+@dataclass(slots=True)
+class Outcome:
+    """What became of a save, by the names of variables."""
 
-    name: str
-    value: str | None = None
-    time: float = 0
-    device: str = ""
-    owner: str = ""
-    definition: Definition | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+    """What could not be written or removed, each with the reason."""
+    postponed: list[str] = field(default_factory=list)
+    """Unchanged values whose times are not worth a write yet."""
+    lost: list[str] = field(default_factory=list)
+    """Variables whose files have gone with their folder."""
+
+
+class _Record(NamedTuple):
+    """What is in a file, as far as it must be known in order to leave it alone."""
+
+    fingerprint: int
+    definition: Definition | None
+    time: float
 
     @classmethod
-    def take(cls, name: str, variable: Variable | None) -> Self:
-        """Take the snapshot of a variable, None for one that is gone."""
-        if variable is None:
-            return cls(name)
-        return cls(
-            name,
-            variable.value,
-            variable.time,
-            variable.device,
-            variable.owner,
-            variable.definition,
-        )
+    def of(cls, content: Snapshot | Variable) -> Self:
+        fingerprint = hash((content.value, content.device, content.owner))
+        return cls(fingerprint, content.definition, content.time)
+
+    def is_outdated(self, now: Self, *, exact: bool) -> bool:
+        """Tell whether the file is to be written, for an exact time or for any other reason."""
+        age = abs(now.time - self.time)
+        return now[:2] != self[:2] or (age > 0 if exact else age >= REWRITE_AFTER)
 
 
-def file_name(name: str) -> str:
-    """Return the name of a variable's file: safe and distinct on every file system.
+class _Found(NamedTuple):
+    """A file that was read."""
 
-    Capital letters are encoded too, for file systems that do not tell them apart.
-    """
-    safe = _KEPT.sub(lambda found: f"%{ord(found.group()):02X}", name)
-    if safe.startswith(".") or _RESERVED.match(safe):
-        safe = f"%{ord(safe[0]):02X}{safe[1:]}"
-    if len(safe) > MAX_FILE_NAME:
-        digest = hashlib.sha256(name.encode("ascii")).hexdigest()[:32]
-        safe = f"{safe[: MAX_FILE_NAME - 40]}~{digest}"
-    return safe + SUFFIX
+    variable: Variable
+    file: str
+    is_complete: bool
 
-
-def dump(snapshot: Snapshot) -> bytes:
-    """Write the content of a variable's file: the last publish, then the description."""
-    name, value, time, device, owner, definition = snapshot
-    by = {"DEVICE": device} | ({} if owner == device else {"OWNER": owner})
-    content = b""
-    if value is not None:
-        publish = {"VARIABLE": name, "VALUE": value, "TIME": wire.encode_time(time)}
-        content += wire.encode_message("PUB", publish | by)
-    if definition is not None:
-        params = {"VARIABLE": name} | dict(definition.params)
-        if not content:
-            params["DEVICE"] = device
-        content += wire.encode_message("DEF", params)
-    return content
-
-
-def load(content: bytes, rules: Rules) -> tuple[Variable, bool]:
-    """Read a variable from the content of its file, and whether its description is right.
-
-    One that is not, or not any more, is left out. Raises ValueError for a torn or foreign file.
-    """
-    first, _, second = content.removesuffix(b"\n").partition(b"\n")
-    try:
-        command, params = wire.parse(first)
-        name = params["VARIABLE"]
-        names.check_variable_name(name)
-        variable = Variable(name, params.get("OWNER", params["DEVICE"]))
-        variable.device = params["DEVICE"]
-        if command == "PUB":
-            variable.value = params["VALUE"]
-            variable.time = wire.decode_time(params["TIME"])
-        else:
-            second = first
-    except (Refusal, KeyError) as err:
-        raise ValueError(str(err)) from err
-    if second:
-        try:
-            variable.definition = _load_definition(second, name, rules)
-        except Refusal as err:
-            if variable.value is None:
-                raise ValueError(str(err)) from err
-            return variable, False
-    return variable, True
-
-
-def _load_definition(line: bytes, name: str, rules: Rules) -> Definition:
-    command, params = wire.parse(line)
-    if command != "DEF" or params.get("VARIABLE") != name:
-        raise Refusal(BadReason.BAD_DEFINITION, "a foreign line")
-    return Definition.parse(params, rules)
+    @property
+    def rank(self) -> tuple[float, bool, bool]:
+        """Which of two files of one variable stays: the greater."""
+        variable = self.variable
+        is_current = self.file == file_name(variable.name)
+        return variable.time, variable.value is not None, is_current
 
 
 def _report(what: str, names: list[str]) -> None:
     if names:
-        some = ascii(names[:_NAMED])
+        some = ascii(names[:_MAX_NAMES_IN_REPORT])
         _LOGGER.warning("%s stored variables %s: %s", len(names), what, some)
+
+
+def reason(err: Exception) -> str:
+    """Return in a few words why something failed."""
+    return (isinstance(err, OSError) and err.strerror) or f"{type(err).__name__}: {err}"
 
 
 class Store:
     """The folder of files. Every method touches the disk: call it off the event loop."""
 
-    def __init__(self, folder: Path, rules: Rules | None = None) -> None:
-        """Keep the files in a folder, which is made where it is missing."""
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        rules: Rules | None = None,
+        max_line: int = Limits().max_line,
+    ) -> None:
+        """Keep the files in a folder, which is made where it is missing.
+
+        What is in them is judged by the rules of descriptions, and by the bytes of a line.
+        """
+        self.folder = folder
+        self.outdated: list[str] = []
+        """Variables that were loaded from files which are to be renamed or removed."""
         self._rules = rules or Rules()
+        self._max_line = max_line
+        self._lock = threading.Lock()
+        self._identity: tuple[int, int] | None = None
+        self._records: dict[str, _Record] = {}
+        self._superfluous: dict[str, set[str]] = {}
+        """Files that go as soon as the variable's own file is right, by the variable's name."""
+        self._unread: set[str] = set()
+        """Files that are there and were not loaded: they stay until their variables change."""
+
+    # Loading
 
     def load(self) -> list[Variable]:
-        """Read all variables; what can't be read is kept aside and reported in one line.
+        """Read all variables; what can't be read is reported, each kind in one line.
 
-        Raises OSError where the folder itself can't be used.
+        What is torn or foreign is kept aside. What can't be read now, or is longer than the
+        limits of now allow, stays where it is. Raises OSError where the folder itself can't be
+        used.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        variables: list[Variable] = []
-        bad: list[str] = []
-        undescribed: list[str] = []
-        with os.scandir(self._folder) as entries:
-            names = sorted(entry.name for entry in entries)
-        for name in names:
-            path = self._folder / name
-            if name.endswith(UNFINISHED):
-                with suppress(OSError):
-                    path.unlink()
-            elif name.endswith(SUFFIX):
+        with self._lock:
+            self._open_folder()
+            with os.scandir(self.folder) as entries:
+                files = sorted(entries, key=lambda entry: entry.name)
+            found: dict[str, list[_Found]] = {}
+            bad: list[str] = []
+            oversized: list[str] = []
+            unread: list[str] = []
+            for entry in files:
                 try:
-                    variable, described = self._read(path)
-                    variables.append(variable)
-                    if not described:
-                        undescribed.append(name)
-                except (OSError, ValueError):
-                    bad.append(name)
-                    with suppress(OSError):
-                        path.rename(path.with_name(name + ASIDE))
+                    one = self._load_file(entry)
+                except OversizedError:
+                    oversized.append(entry.name)
+                    self._unread.add(entry.name)
+                except ValueError:
+                    bad.append(entry.name)
+                except OSError as err:
+                    unread.append(f"{entry.name} ({reason(err)})")
+                    self._unread.add(entry.name)
+                else:
+                    if one is not None:
+                        found.setdefault(one.variable.name, []).append(one)
+            stuck = [name for name in bad if not self._put_aside(name)]
+            chosen = [self._choose(files) for files in found.values()]
         _report(f"can't be read and are kept aside as *{ASIDE}", bad)
-        _report("have a description that is not right and is left out", undescribed)
-        return variables
+        _report("could not be renamed", stuck)
+        _report("can't be read now and are left as they are", unread)
+        _report("are longer than a line may be and are left as they are", oversized)
+        _report(
+            "have a description that is not right and is left out",
+            [one.file for one in chosen if not one.is_complete],
+        )
+        return [one.variable for one in chosen]
 
-    def _read(self, path: Path) -> tuple[Variable, bool]:
-        with path.open("rb") as file:
-            variable, described = load(file.read(MAX_FILE), self._rules)
-        if path.name != file_name(variable.name):
+    def _load_file(self, entry: os.DirEntry[str]) -> _Found | None:
+        """Read a file, None where it is none of a variable's.
+
+        Raises OversizedError or ValueError for what it holds, OSError where it can't be read.
+        """
+        name = entry.name
+        if name.endswith(SUFFIX + UNFINISHED):
+            with suppress(OSError):
+                (self.folder / name).unlink()
+        if aside := _ASIDE_NAME.fullmatch(name):
+            # An earlier version kept what it could not read just then, or a name that it did not know.
+            with suppress(OSError, ValueError):
+                return self._read(entry, aside[1])
+        if not name.endswith(SUFFIX):
+            return None
+        return self._read(entry, name)
+
+    def _read(self, entry: os.DirEntry[str], name: str) -> _Found:
+        if not entry.is_file():
+            raise ValueError("not a file")
+        with Path(entry.path).open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise ValueError("no file of ours is as large")
+        variable, is_complete = load(content, self._rules, self._max_line)
+        if name not in {file_name(variable.name), *earlier_file_names(variable.name)}:
             raise ValueError("the file of another variable")
-        return variable, described
+        return _Found(variable, entry.name, is_complete)
 
-    def save(self, snapshots: Iterable[Snapshot]) -> None:
-        """Write or remove files, each whole or not at all. Raises OSError for the first that fails."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for snapshot in snapshots:
-            path = self._folder / file_name(snapshot.name)
-            content = dump(snapshot)
-            if not content:
+    def _put_aside(self, name: str) -> bool:
+        """Rename a file that is no variable's, over none that was kept before."""
+        aside, number = self.folder / (name + ASIDE), 1
+        try:
+            while aside.is_symlink() or aside.exists():
+                number += 1
+                aside = aside.with_name(f"{name}.{number}{ASIDE}")
+            (self.folder / name).rename(aside)
+        except OSError:
+            return False
+        return True
+
+    def _choose(self, files: list[_Found]) -> _Found:
+        """Take the newest file of a variable; the others go when it is saved."""
+        best = max(files, key=lambda one: one.rank)
+        name = best.variable.name
+        current = file_name(name)
+        if best.file == current:
+            self._records[name] = _Record.of(best.variable)
+        superfluous = {one.file for one in files} - {current}
+        if superfluous:
+            self._superfluous[name] = superfluous
+            # What could not be read may be newer: only a new value replaces that.
+            if self._unread.isdisjoint({current, *earlier_file_names(name)}):
+                self.outdated.append(name)
+        return best
+
+    # Saving
+
+    def save(self, snapshots: Iterable[Snapshot], *, exact: bool = False) -> Outcome:
+        """Write or remove files, each whole or not at all; raises nothing.
+
+        An unchanged value's time is written when it is REWRITE_AFTER seconds newer than that
+        in the file; with exact, always.
+        """
+        outcome = Outcome()
+        with self._lock:
+            try:
+                if not self._open_folder():
+                    outcome.lost = list(self._records)
+                    self._records.clear()
+            except OSError as err:
+                outcome.failed = {
+                    one.name: reason(err)
+                    for one in snapshots
+                    if not one.is_empty or self._has_files(one.name)
+                }
+                return outcome
+            for snapshot in snapshots:
+                try:
+                    if not self._save(snapshot, exact=exact):
+                        outcome.postponed.append(snapshot.name)
+                except Exception as err:  # noqa: BLE001
+                    outcome.failed[snapshot.name] = reason(err)
+        return outcome
+
+    def _open_folder(self) -> bool:
+        """Make the folder where it is missing; returns whether it is still the same one."""
+        known = self._identity
+        try:
+            self.folder.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            if not self.folder.is_dir():
+                raise
+            is_new = False
+        else:
+            is_new = True
+        found = self.folder.stat()
+        self._identity = found.st_dev, found.st_ino
+        return known is None or (known == self._identity and not is_new)
+
+    def _save(self, snapshot: Snapshot, *, exact: bool) -> bool:
+        """Bring a variable's file up to date; False where its time can wait."""
+        name = snapshot.name
+        path = self.folder / file_name(name)
+        if snapshot.is_empty:
+            try:
                 path.unlink(missing_ok=True)
-                continue
-            unfinished = path.with_name(path.name + UNFINISHED)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            with os.fdopen(os.open(unfinished, flags, 0o600), "wb") as file:
+            except OSError:
+                # Where nothing can be removed, names that were never on file would pile up as failed.
+                if self._has_files(name):
+                    raise
+            self._records.pop(name, None)
+        else:
+            known, now = self._records.get(name), _Record.of(snapshot)
+            if known is None or known.is_outdated(now, exact=exact):
+                self._replace(path, dump(snapshot))
+                self._records[name] = now
+            elif known.time != now.time:
+                return False
+        self._unread.discard(path.name)
+        self._remove_superfluous(name)
+        return True
+
+    def _has_files(self, name: str) -> bool:
+        files = {file_name(name), *earlier_file_names(name)}
+        return (
+            name in self._records
+            or name in self._superfluous
+            or not files.isdisjoint(self._unread)
+        )
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        """Write a file beside the old one, which it then replaces. Raises OSError."""
+        unfinished = path.with_name(path.name + UNFINISHED)
+        try:
+            with os.fdopen(_create(unfinished), "wb") as file:
                 file.write(content)
             unfinished.replace(path)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise
+
+    def _remove_superfluous(self, name: str) -> None:
+        files = self._superfluous.get(name, set())
+        files |= earlier_file_names(name) & self._unread
+        for file in tuple(files):
+            (self.folder / file).unlink(missing_ok=True)
+            files.discard(file)
+            self._unread.discard(file)
+        self._superfluous.pop(name, None)
 
 
-class Saver(Observer):
-    """Writes what has changed: every interval, when a variable is deleted, and at the end."""
-
-    def __init__(self, broker: Broker, store: Store, interval: float) -> None:
-        """Save every interval seconds."""
-        self._broker = broker
-        self._store = store
-        self._interval = interval
-        self._wake = asyncio.Event()
-        self._stopping = False
-        self._failing = False
-        self._task: asyncio.Task[None] | None = None
-        self._unobserve: Callable[[], None] | None = None
-
-    def start(self) -> None:
-        """Begin to save in the background."""
-        self._unobserve = self._broker.observe(self)
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        """Save what is left, and end."""
-        if self._task is None or self._unobserve is None:
-            return
-        self._unobserve()
-        self._stopping = True
-        self._wake.set()
-        await self._task
-
-    @override
-    def variable_deleted(self, variable: Variable) -> None:
-        self._wake.set()
-
-    async def _run(self) -> None:
-        while not self._stopping:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._interval)
-            self._wake.clear()
-            await self._save()
-
-    async def _save(self) -> None:
-        broker = self._broker
-        names = dict(broker.changed)
-        broker.changed.clear()
-        if not names:
-            return
-        snapshots = []
-        for name in names:
-            variable = broker.variables.get(name)
-            if variable is not None:
-                variable.dirty = False
-            snapshots.append(Snapshot.take(name, variable))
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(None, self._store.save, snapshots)
-        except OSError as err:
-            broker.changed.update(names)
-            if not self._failing:
-                _LOGGER.error("Variables can't be saved, will be tried again: %s", err)
-            self._failing = True
-        else:
-            self._failing = False
+def _create(path: Path) -> int:
+    """Create a file for its owner alone, in place of what may be left of an earlier try."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        path.unlink()
+        return os.open(path, flags, 0o600)
