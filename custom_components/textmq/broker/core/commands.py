@@ -135,6 +135,7 @@ class Commands:
                 BadReason.LIMIT,
                 f"the filters of a client have at most {limits.filter_levels} levels",
             )
+        self._router.check_room(pattern)
 
     def _unsubscribe(self, session: Session, params: Params) -> None:
         pattern = _required(params, "VARIABLE")

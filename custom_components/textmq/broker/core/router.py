@@ -95,21 +95,21 @@ class Router:
         self._renew(pattern)
         return unwatch
 
-    def subscribe(
-        self, pattern: str, subscriber: Subscriber, *, definitions: bool
-    ) -> None:
-        """Deliver a valid name or filter, descriptions too if they are wanted.
-
-        Raises Refusal (limit) where the subscriptions of all clients take too much.
-        """
-        limits = self._limits
-        if (
-            self._subscriptions.bytes >= limits.subscription_bytes
-            or self._subscriptions.nodes >= limits.filter_levels_total
+    def check_room(self, pattern: str) -> None:
+        """Raise Refusal (limit) where the subscriptions of all clients leave no room for a new one."""
+        limits, subscriptions = self._limits, self._subscriptions
+        if subscriptions.bytes >= limits.subscription_bytes or (
+            names.is_wildcard(pattern)
+            and subscriptions.nodes >= limits.filter_levels_total
         ):
             raise Refusal(
                 BadReason.LIMIT, "the subscriptions of all clients take too much"
             )
+
+    def subscribe(
+        self, pattern: str, subscriber: Subscriber, *, definitions: bool
+    ) -> None:
+        """Deliver a valid name or filter, descriptions too if they are wanted."""
         self._subscriptions.add(pattern, subscriber, definitions=definitions)
         self._renew(pattern)
 
