@@ -7,6 +7,8 @@ from typing import Final
 
 from homeassistant.const import Platform
 
+from .broker.server.saver import DEFAULT_INTERVAL
+
 LOGGER: Final = logging.getLogger(__package__)
 
 DOMAIN: Final = "textmq"
@@ -38,7 +40,7 @@ ALL_INTERFACES: Final = "all"
 EVERYTHING: Final = "#"
 
 DEFAULT_PORT: Final = 7883
-DEFAULT_SAVE_INTERVAL: Final = 300
+DEFAULT_SAVE_INTERVAL: Final = int(DEFAULT_INTERVAL)
 
 ATTR_DEVICE: Final = "device"
 ATTR_PREVIOUS: Final = "previous"

@@ -1,6 +1,7 @@
 """What is remembered of devices over a restart: when and where they were last seen, till when they sleep."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 import json
 from pathlib import Path
 from typing import Final, TypedDict
@@ -54,11 +55,10 @@ class Memory:
 
     def _holds(self, devices: dict[str, Remembered]) -> bool:
         # Home Assistant's storage logs what it can't write, and tells nobody.
-        try:
+        with suppress(OSError, ValueError):
             stored = json.loads(Path(self._store.path).read_bytes())
-        except OSError, ValueError:
-            return False
-        return bool(stored["data"] == devices)
+            return bool(stored["data"] == devices)
+        return False
 
     async def async_remove(self) -> None:
         """Remove the file."""

@@ -133,6 +133,31 @@ def test_read_only(start_broker: StartBroker, connect: Connect, mount: Mount) ->
     assert stored["VALUE"] == "2"
 
 
+def test_a_start_on_a_read_only_disk(
+    start_broker: StartBroker, connect: Connect, mount: Mount
+) -> None:
+    """What is there is served, a torn file is told of and stays, and so does one with an old name."""
+    data = mount("size=1m")
+    whole = (
+        "START | COMMAND=PUB | VARIABLE={} | VALUE=1 | TIME=2026-11-22T19:50:00.123Z"
+        " | DEVICE= | END\n"
+    )
+    (data / "good.txt").write_text(whole.format("good"))
+    (data / f"{'v' * 150}.txt").write_text(whole.format("v" * 150))
+    (data / "torn.txt").write_text("START | COMM")
+    (data / "torn.txt.tmp").write_text("START | COMM")
+    before = {path.name: path.read_text() for path in data.iterdir()}
+    assert not _run("mount", "-o", "remount,ro", str(data)).returncode
+    broker = start_broker(*OFTEN, data=data)
+    client = connect(broker)
+    for variable in ("good", "v" * 150):
+        assert client.get(variable) is not None
+    assert sum("could not be renamed" in text for text in broker.log) == 1
+    wait_for(partial(_complaints, broker), "a word about the old name")
+    assert broker.stop(client) == 0
+    assert {path.name: path.read_text() for path in data.iterdir()} == before
+
+
 def test_folder_gone(start_broker: StartBroker, connect: Connect) -> None:
     """A folder that was removed is made again, with all variables, the unchanged ones too."""
     broker = start_broker(*OFTEN)

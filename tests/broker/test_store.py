@@ -355,6 +355,7 @@ def test_broken_files_are_kept_aside(
     [
         "START | COMMAND=DEF | VARIABLE=good | TYPE=sen",
         "START | COMMAND=DEF | VARIABLE=good | TYPE=toaster | END\n",
+        "START | COMMAND=DEF | VARIABLE=other | TYPE=sensor | END\n",
         "START | COMMAND=DEF | VARIABLE=good | TYPE=sensor | CLASS=temperature | UNIT=kg | END\n",
     ],
 )

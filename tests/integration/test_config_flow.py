@@ -226,7 +226,7 @@ async def test_options(
     defaults = {
         "keepalive": 30,
         "keepalive_timeout": 10,
-        "save_interval": 30,
+        "save_interval": 300,
         "include": ["#"],
         "exclude": [],
         "delete_variables": True,
