@@ -22,6 +22,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _COARSE: Final = 0.0002
 """Seconds from which the system is asked for the CPU time: it takes half a microsecond to tell."""
+_STALE: Final = 0.001
+"""Seconds after which the CPU time is read again before a slice: what may be charged wrongly at most."""
 _HEARD_AT_ONCE: Final = 4
 """Looks at what a stranger has sent that wait for no others: as many as a handshake and an ID take."""
 _PROBE_EVERY: Final = 16
@@ -177,6 +179,7 @@ class Scheduler:
         """Seconds in this turn of the event loop, or since the last one that was planned."""
         self._lap_at = clock()
         self._cpu_at = cpu_time()
+        self._cpu_read_at = self._lap_at
         self._until = 0.0
         self._batches = 0
         self._direct = 0
@@ -196,7 +199,10 @@ class Scheduler:
         limits = self._limits
         self._lap_at = now = self._clock()
         left = limits.turn - self._spent
-        self._until = now + (min(limits.slice, left))
+        self._until = now + min(limits.slice, left)
+        if now - self._cpu_read_at > _STALE:
+            # What others have used meanwhile is not this client's.
+            self._read_cpu_time(now)
 
     def end_slice(self) -> None:
         """Let the slice be over: what was done in it is to be written before there is more."""
@@ -211,13 +217,17 @@ class Scheduler:
         seconds = now - self._lap_at
         self._lap_at = now
         if seconds >= _COARSE:
-            cpu = self._cpu_time()
-            seconds = min(seconds, cpu - self._cpu_at)
-            self._cpu_at = cpu
+            seconds = min(seconds, self._read_cpu_time(now))
         self._spent += seconds
         if self._spent > self._limits.slice:
             self._plan_turn()
         return seconds
+
+    def _read_cpu_time(self, now: float) -> float:
+        """Return the seconds of processor time since it was read before."""
+        before, self._cpu_at = self._cpu_at, self._cpu_time()
+        self._cpu_read_at = now
+        return self._cpu_at - before
 
     # Clients
 
