@@ -68,22 +68,28 @@ class Allowance:
 class Quota:
     """What one client may use: commands, and time of the event loop."""
 
-    __slots__ = ("_commands", "_strangers", "_unheard", "seconds")
+    __slots__ = ("_commands", "_limits", "_strangers", "_unheard", "seconds")
 
-    def __init__(
-        self, commands: Allowance, seconds: Allowance, strangers: Allowance | None
-    ) -> None:
-        """Use the allowances of a client; of a stranger also what all strangers share."""
-        self._commands = commands
-        self.seconds = seconds
+    def __init__(self, limits: Limits, now: float, strangers: Allowance | None) -> None:
+        """Begin with all of it; of a stranger strangers is what all of them share, None for others."""
+        self._limits = limits
         self._strangers = strangers
         self._unheard = _HEARD_AT_ONCE
+        self._commands = Allowance(
+            limits.unauthorized_rate, limits.unauthorized_burst, now
+        )
+        self.seconds = Allowance(
+            limits.unauthorized_share, limits.unauthorized_share_burst, now
+        )
+        if strangers is None:
+            self.renew(now)
 
-    def replace(self, commands: Allowance, seconds: Allowance) -> None:
-        """Go on with the allowances of a client that is no stranger any more."""
-        self._commands = commands
-        self.seconds = seconds
+    def renew(self, now: float) -> None:
+        """Begin again with all that is due to a client that is let in."""
+        limits = self._limits
         self._strangers = None
+        self._commands = Allowance(limits.rate, limits.burst, now)
+        self.seconds = Allowance(limits.share, limits.share_burst, now)
 
     def command(self, count: float = 1) -> None:
         """Count commands."""

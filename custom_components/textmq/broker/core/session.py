@@ -141,14 +141,15 @@ class Session:
         self._framer = Framer(limits.max_line)
         self._message_head = wire.message_head("")
         self._id_answer: Mapping[str, str] = {}
-        self._id_changes: list[float] = []
+        changes = limits.max_id_changes_per_minute
+        self._id_changes = Allowance(changes / _MINUTE, changes, self.opened_at)
         self._malformed = 0
         self.outbox = Outbox(
             sink, scheduler, limits, look_up, self._may_read, self._overflow
         )
         self.guest = guest
         """It need not say who it is."""
-        self.quota = Quota(*self._allowances(), None if guest else strangers)
+        self.quota = Quota(limits, self.opened_at, None if guest else strangers)
         self._reading = True
         self._delayed = False
 
@@ -159,21 +160,6 @@ class Session:
 
     # What it may use
 
-    def _allowances(self) -> tuple[Allowance, Allowance]:
-        """Return allowances of commands and seconds, as they are now due to it."""
-        limits, now = self._limits, self._clock()
-        if self.unauthorized:
-            return (
-                Allowance(limits.unauthorized_rate, limits.unauthorized_burst, now),
-                Allowance(
-                    limits.unauthorized_share, limits.unauthorized_share_burst, now
-                ),
-            )
-        return (
-            Allowance(limits.rate, limits.burst, now),
-            Allowance(limits.share, limits.share_burst, now),
-        )
-
     def resume_allowance(self, former: Allowance) -> None:
         """Go on with what was left of a former connection of the same client: to come again gives no more."""
         self.quota.seconds.resume(former, self._clock())
@@ -181,7 +167,7 @@ class Session:
     def limits_changed(self) -> None:
         """Take the allowances that are due to it now."""
         if not self.unauthorized:
-            self.quota.replace(*self._allowances())
+            self.quota.renew(self._clock())
 
     # Input
 
@@ -314,11 +300,9 @@ class Session:
         """Count a change of the ID. Raises Refusal (limit) where there were too many of late."""
         if not self.requested or device_id == self.requested:
             return
-        now = self._clock()
-        recent = [time for time in self._id_changes if time > now - _MINUTE]
-        if len(recent) >= self._limits.max_id_changes_per_minute:
+        if self._id_changes.wait(self._clock()):
             raise Refusal(BadReason.LIMIT, "this connection changes its ID too often")
-        self._id_changes = [*recent, now]
+        self._id_changes.balance -= 1
 
     def request(
         self, device_id: str, details: DeviceDetails, params: Mapping[str, str]
@@ -343,7 +327,7 @@ class Session:
         first = self.device is None
         self._move(Step.ALLOWED)
         if first and not self.guest:
-            self.quota.replace(*self._allowances())
+            self.limits_changed()
             if device.seconds is not None:
                 self.resume_allowance(device.seconds)
         device.seconds = self.quota.seconds
