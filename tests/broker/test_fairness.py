@@ -315,6 +315,26 @@ def test_deliveries_are_charged_to_the_publisher(
     assert house.longest <= house.limits.turn + STEP + 1e-9
 
 
+def test_many_light_clients_starve_nobody(house: House) -> None:
+    """Where those that go first have more to do than a turn has time for, deliveries are written and heavy ones served all the same."""
+    heavy, publisher, reader, *light = (Peer(house.broker) for _ in range(103))
+    house.send(reader, "COMMAND=SUB | VARIABLE=v/2 | REPLAY=NO")
+    heavy.quota.charge(0.1)
+    house.run()
+    reader.take()
+    for peer in light:
+        house.send(peer, *["COMMAND=GET | VARIABLE=+/none/+"] * 5)
+    house.send(heavy, "COMMAND=GET | VARIABLE=v/1")
+    house.send(publisher, "COMMAND=PUB | VARIABLE=v/2 | VALUE=2")
+    turns = 0
+    while not (reader.sink.written and heavy.sink.written):
+        assert house.turn()
+        turns += 1
+    assert turns <= 2 + len(light)
+    assert any(peer.session.has_work for peer in light)
+    assert reader.take() == ["COMMAND=SUB | VARIABLE=v/2 | VALUE=2"]
+
+
 # Finding who gets a variable
 
 

@@ -181,6 +181,8 @@ class Scheduler:
         self._chores: deque[Iterator[object]] = deque()
         self._current: Worker | None = None
         self._turn_planned = False
+        self._behind = False
+        """The last turn had no time for all that was to be written, or for all that cost much."""
         self._spent = 0.0
         """Seconds in this turn of the event loop, or since the last one that was planned."""
         self._lap_at = clock()
@@ -326,23 +328,26 @@ class Scheduler:
         if not self._batches:
             self._direct = _PROBE_EVERY - 1
         self._spent = 0
-        heavy = len(self._heavy)
-        self._serve_some(self._light, len(self._light))
+        limits, heavy = self._limits, len(self._heavy)
+        # Those that go first leave time to the others where it was not enough for all.
+        share = limits.turn / 2 if self._behind else limits.turn
+        self._serve_some(self._light, len(self._light), share)
         if self._outboxes and not self.is_exhausted():
             self.begin()
             self._write()
         if not self._outboxes:
             # The heavy ones wait until what they have caused is written.
-            self._serve_some(self._heavy, heavy)
+            self._serve_some(self._heavy, heavy, limits.turn)
+        self._behind = bool(self._outboxes or self._heavy)
         if self._chores and not self.is_exhausted():
             self._do_chores()
         if self._light or self._heavy or self._outboxes or self._chores:
             self._plan_turn()
 
-    def _serve_some(self, workers: deque[Worker], count: int) -> None:
-        """Serve those that stand first, each once, as far as the turn has time for it."""
+    def _serve_some(self, workers: deque[Worker], count: int, until: float) -> None:
+        """Serve those that stand first, each once, until so many seconds of the turn are spent."""
         for _ in range(count):
-            if self.is_exhausted():
+            if self._spent >= until:
                 break
             worker = workers.popleft()
             worker.scheduled = False
