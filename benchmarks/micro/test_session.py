@@ -49,6 +49,7 @@ class Client:
         self.scheduled = False
         self._scheduler = broker.scheduler
         self.session: Session = broker.session(self.sink, "127.0.0.1")
+        self.quota = self.session.quota
         broker.open(self.session)
 
     def receive(self, data: bytes) -> None:
@@ -60,16 +61,12 @@ class Client:
         """Take a turn."""
         return self.session.work()
 
-    def charge(self, seconds: float) -> None:
-        """Charge what it has cost."""
-        self.session.charge(seconds)
-
 
 class House:
     """A broker and its clients."""
 
     def __init__(self) -> None:
-        """Start without clients; what is written in the next turn of the loop waits in `turn`."""
+        """Start without clients; what is to be done in the next turns of the loop waits in `turns`."""
         self.turns: list[Callable[[], None]] = []
         self.broker = Broker(
             access=Access(AccessMode.OPEN),

@@ -156,14 +156,15 @@ def make_broker(
     clock: Clock | None = None,
     limits: Limits | None = None,
     loop: Loop | None = None,
+    cpu_time: Clock | None = None,
 ) -> Broker:
-    """Make a broker that writes at once, or in the turns of a loop."""
+    """Make a broker that writes at once, or in the turns of a loop; all that it does is work unless cpu_time tells."""
     clock = clock or Clock()
     return Broker(
         access=Access(mode, known),
         limits=limits,
         clock=clock,
-        cpu_time=clock,
+        cpu_time=cpu_time or clock,
         version="test",
         call_soon=loop.call_soon if loop else None,
     )

@@ -315,6 +315,26 @@ def test_deliveries_are_charged_to_the_publisher(
     assert house.longest <= house.limits.turn + STEP + 1e-9
 
 
+def test_many_light_clients_starve_nobody(house: House) -> None:
+    """Where those that go first have more to do than a turn has time for, deliveries are written and heavy ones served all the same."""
+    heavy, publisher, reader, *light = (Peer(house.broker) for _ in range(103))
+    house.send(reader, "COMMAND=SUB | VARIABLE=v/2 | REPLAY=NO")
+    heavy.quota.charge(0.1)
+    house.run()
+    reader.take()
+    for peer in light:
+        house.send(peer, *["COMMAND=GET | VARIABLE=+/none/+"] * 5)
+    house.send(heavy, "COMMAND=GET | VARIABLE=v/1")
+    house.send(publisher, "COMMAND=PUB | VARIABLE=v/2 | VALUE=2")
+    turns = 0
+    while not (reader.sink.written and heavy.sink.written):
+        assert house.turn()
+        turns += 1
+    assert turns <= 2 + len(light)
+    assert any(peer.session.has_work for peer in light)
+    assert reader.take() == ["COMMAND=SUB | VARIABLE=v/2 | VALUE=2"]
+
+
 # Finding who gets a variable
 
 
@@ -384,3 +404,34 @@ def test_many_publishes_to_routes_that_are_old(
     assert len(matched) >= 100
     assert peer.take().count(OK) == 100
     assert house.longest <= house.limits.turn + 0.001 + 1e-9
+
+
+# What is charged
+
+
+def test_time_in_which_others_work_is_not_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client pays for the processor's time of its own slices: not for other processes, threads, or the rest of the loop."""
+    clock, cpu_time = Clock(), Clock()
+    broker = make_broker(
+        AccessMode.OPEN, clock=clock, cpu_time=cpu_time, limits=Limits(wake=0)
+    )
+    broker.publish("v", "1", device="")
+    peer = Peer(broker)
+    write, own = Sink.write, 0.0003
+
+    def write_slowly(sink: Sink, data: bytes) -> None:
+        cpu_time.time += own
+        clock.time += 0.05
+        write(sink, data)
+
+    monkeypatch.setattr(Sink, "write", write_slowly)
+    slices = 20
+    for _ in range(slices):
+        # The rest of the loop works, then the process waits.
+        cpu_time.time += 0.02
+        clock.time += 0.03
+        before = peer.quota.seconds.balance
+        peer.send("COMMAND=GET | VARIABLE=v")
+        assert before - peer.quota.seconds.balance == pytest.approx(own, abs=0.0001)

@@ -22,6 +22,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _COARSE: Final = 0.0002
 """Seconds from which the system is asked for the CPU time: it takes half a microsecond to tell."""
+_STALE: Final = 0.001
+"""Seconds after which the CPU time is read again before a slice: what may be charged wrongly at most."""
 _HEARD_AT_ONCE: Final = 4
 """Looks at what a stranger has sent that wait for no others: as many as a handshake and an ID take."""
 _PROBE_EVERY: Final = 16
@@ -179,10 +181,13 @@ class Scheduler:
         self._chores: deque[Iterator[object]] = deque()
         self._current: Worker | None = None
         self._turn_planned = False
+        self._behind = False
+        """The last turn had no time for all that was to be written, or for all that cost much."""
         self._spent = 0.0
         """Seconds in this turn of the event loop, or since the last one that was planned."""
         self._lap_at = clock()
         self._cpu_at = cpu_time()
+        self._cpu_read_at = self._lap_at
         self._until = 0.0
         self._batches = 0
         self._direct = 0
@@ -202,7 +207,10 @@ class Scheduler:
         limits = self._limits
         self._lap_at = now = self._clock()
         left = limits.turn - self._spent
-        self._until = now + (min(limits.slice, left))
+        self._until = now + min(limits.slice, left)
+        if now - self._cpu_read_at > _STALE:
+            # What others have used meanwhile is not this client's.
+            self._read_cpu_time(now)
 
     def end_slice(self) -> None:
         """Let the slice be over: what was done in it is to be written before there is more."""
@@ -217,13 +225,17 @@ class Scheduler:
         seconds = now - self._lap_at
         self._lap_at = now
         if seconds >= _COARSE:
-            cpu = self._cpu_time()
-            seconds = min(seconds, cpu - self._cpu_at)
-            self._cpu_at = cpu
+            seconds = min(seconds, self._read_cpu_time(now))
         self._spent += seconds
         if self._spent > self._limits.slice:
             self._plan_turn()
         return seconds
+
+    def _read_cpu_time(self, now: float) -> float:
+        """Return the seconds of processor time since it was read before."""
+        before, self._cpu_at = self._cpu_at, self._cpu_time()
+        self._cpu_read_at = now
+        return self._cpu_at - before
 
     # Clients
 
@@ -316,23 +328,26 @@ class Scheduler:
         if not self._batches:
             self._direct = _PROBE_EVERY - 1
         self._spent = 0
-        heavy = len(self._heavy)
-        self._serve_some(self._light, len(self._light))
+        limits, heavy = self._limits, len(self._heavy)
+        # Those that go first leave time to the others where it was not enough for all.
+        share = limits.turn / 2 if self._behind else limits.turn
+        self._serve_some(self._light, len(self._light), share)
         if self._outboxes and not self.is_exhausted():
             self.begin()
             self._write()
         if not self._outboxes:
             # The heavy ones wait until what they have caused is written.
-            self._serve_some(self._heavy, heavy)
+            self._serve_some(self._heavy, heavy, limits.turn)
+        self._behind = bool(self._outboxes or self._heavy)
         if self._chores and not self.is_exhausted():
             self._do_chores()
         if self._light or self._heavy or self._outboxes or self._chores:
             self._plan_turn()
 
-    def _serve_some(self, workers: deque[Worker], count: int) -> None:
-        """Serve those that stand first, each once, as far as the turn has time for it."""
+    def _serve_some(self, workers: deque[Worker], count: int, until: float) -> None:
+        """Serve those that stand first, each once, until so many seconds of the turn are spent."""
         for _ in range(count):
-            if self.is_exhausted():
+            if self._spent >= until:
                 break
             worker = workers.popleft()
             worker.scheduled = False
