@@ -84,7 +84,7 @@ def run_standalone(
                         sample = measure(
                             target, row, depth, times, Probe("probe", "probe/value")
                         )
-                except Failed as err:
+                except (Failed, OSError) as err:
                     table.failures[row] = str(err)
                     say(f"[{number + 1}] {row.name}: FAILED, {err}")
                     continue
@@ -111,7 +111,7 @@ def run_storms(
                             _STORM_SECONDS,
                             Probe("probe", "probe/value"),
                         )
-                except Failed as err:
+                except (Failed, OSError) as err:
                     results.storm_failures[name] = str(err)
                     say(f"[{number + 1}] {name}: FAILED, {err}")
                     continue

@@ -297,7 +297,7 @@ def measure_inside(
                     _calm(house, target)
                     try:
                         sample = measure(target, row, 0, times, _PROBE)
-                    except Failed as err:
+                    except (Failed, OSError) as err:
                         table.failures[row] = str(err)
                         say(f"[{number + 1}] {row.name}: FAILED, {err}")
                         if not target.runs():

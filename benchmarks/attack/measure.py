@@ -10,7 +10,7 @@ import statistics
 import time
 from typing import Any, Final
 
-from .roles import Probe, Report, Role, Storm
+from .roles import PROBE_SECONDS, Probe, Report, Role, Storm
 from .rows import Row, Stage
 from .target import Target
 from .wire import Failed, Link, connected, identify, line
@@ -306,7 +306,9 @@ def _answers(prober: Actor, began: float) -> list[float]:
     if report["closed"]:
         raise Failed(f"the probe was closed: {report['closed']!r}")
     if report["missing"]:
-        raise Failed(f"{report['missing']} answers to the probe are missing")
+        raise Failed(
+            f"{report['missing']} answers to the probe are missing after {PROBE_SECONDS} s"
+        )
     taken = [took for sent, took in report["taken"] if sent >= began]
     if len(taken) < 2:
         raise Failed("the probe has no answers")

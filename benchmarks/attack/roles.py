@@ -25,7 +25,7 @@ _OPENING_SECONDS: Final = 60
 _WAIT: Final = 0.02
 """Seconds between two looks at the clock, at most."""
 _PROBE_INTERVAL: Final = 0.01
-_PROBE_SECONDS: Final = 30
+PROBE_SECONDS: Final = 30
 """How long the probe waits for the last answers."""
 _SEQUENCE: Final = re.compile(rb"COMMAND=OK \| SEQ=p(\d+) ")
 _ABORT: Final = struct.pack("ii", 1, 0)
@@ -126,11 +126,12 @@ class Flood:
         players = [_Player(port, script) for script in self._scripts]
         pipe.send({})
         self._play(players, pipe.poll, attacks=False)
+        before = self._lines(players)
         for end in pipe.recv():
             self._play(players, partial(_is_past, end), attacks=True)
             pipe.send(
                 {
-                    "lines": sum(player.link.answers for player in players),
+                    "lines": self._lines(players) - before,
                     "bad": sum(player.link.bad for player in players),
                     "bytes": sum(player.link.sent for player in players),
                     "connects": sum(player.link.connects for player in players),
@@ -147,6 +148,10 @@ class Flood:
         self._play(players, pipe.poll, attacks=False)
         for player in players:
             player.link.close()
+
+    @staticmethod
+    def _lines(players: list[_Player]) -> int:
+        return sum(player.link.answers + player.link.hello for player in players)
 
     def _play(
         self, players: list[_Player], ended: Callable[[], bool], *, attacks: bool
@@ -322,7 +327,7 @@ class Probe:
                     kept = kept[kept.rfind(b"\n") + 1 :]
                 if not deadline and pipe.poll():
                     pipe.recv()
-                    deadline = time.monotonic() + _PROBE_SECONDS
+                    deadline = time.monotonic() + PROBE_SECONDS
         pipe.send(
             {
                 "taken": taken,

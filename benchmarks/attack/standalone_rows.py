@@ -287,7 +287,7 @@ _TABLE: Final = (
     ),
     Row(
         "parameters",
-        "lines of 900 parameters",
+        "lines of 600 parameters",
         attacks.raw(
             (
                 b"START|COMMAND=HELLO?|"

@@ -11,7 +11,8 @@ HELLO: Final = b"START | COMMAND=HELLO! | END\n"
 _ASKED: Final = b"COMMAND=HELLO?"
 _OK: Final = b"START | COMMAND=OK "
 _BAD: Final = b"START | COMMAND=BAD"
-"""As long as the other, so that none is counted twice where the end of what was received is kept."""
+_HELLO: Final = b"START | COMMAND=HEL"
+"""Each as long as the others, so that none is counted twice where the end of what was received is kept."""
 _KEPT: Final = len(_BAD) - 1
 """Bytes of what was received that may be the beginning of an answer."""
 _RECEIVE: Final = 1 << 18
@@ -47,7 +48,7 @@ class Link:
         self._port = port
         self._key = key
         self._receive_buffer = receive_buffer
-        self.ok = self.bad = self.received = self.sent = 0
+        self.ok = self.bad = self.hello = self.received = self.sent = 0
         self.connects = 0
         self.closed = False
         self.asked = False
@@ -120,6 +121,7 @@ class Link:
         text = self._tail + data
         self.ok += text.count(_OK)
         self.bad += text.count(_BAD)
+        self.hello += text.count(_HELLO)
         if _ASKED in text:
             self.asked = True
         self.last = text[-300:]
