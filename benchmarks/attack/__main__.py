@@ -1,7 +1,7 @@
 """Attacks the broker and measures what others notice. Started by `benchmarks/hostile`."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 import os
 from pathlib import Path
@@ -21,6 +21,7 @@ from .wire import Failed
 _PAGE: Final = ROOT / "docs/performance-hostile.md"
 _TIMES: Final = Times(burst=5, steady=10, minute=60)
 _QUICK_TIMES: Final = Times(burst=2, steady=2, minute=10)
+_BETWEEN_REFERENCES: Final = 12
 _STORM_SECONDS: Final = 3.0
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 -- as a file system in memory, not for a name that others could guess
 
@@ -73,10 +74,10 @@ def wanted(name: str, patterns: Sequence[str] | None) -> bool:
 def run_standalone(
     table: Table, rows: Sequence[Row], checkout: Path, times: Times, rounds: int
 ) -> None:
-    """Measure rows, each with a broker of its own."""
+    """Measure rows, each with a broker of its own; the reference comes again and again, since machines change."""
     depth = 0
     for number in range(rounds):
-        for row in rows:
+        for row in interleaved(rows):
             with temporary() as name:
                 try:
                     with standalone(checkout, Path(name), row.options) as target:
@@ -93,6 +94,14 @@ def run_standalone(
                 f"[{number + 1}] {row.name}: {sample.line:.3f} ms a line, {sample.share:.1f} % of the loop, "
                 f"p99 {sample.p99:.1f}, slice {sample.slice:.1f}, turn {sample.turn:.1f} ms"
             )
+
+
+def interleaved(rows: Sequence[Row]) -> Iterator[Row]:
+    """Give the rows, and the reference once more after every so many."""
+    for place, row in enumerate(rows):
+        if place and not place % _BETWEEN_REFERENCES:
+            yield REFERENCE
+        yield row
 
 
 def run_storms(

@@ -18,6 +18,8 @@ from .rows import (
 from .wire import connected, identify, line
 
 CROWD: Final = 400
+READS_ALL: Final = 1 << 26
+"""A receive buffer that takes whatever the broker sends, so that nothing but the broker itself ends its writing."""
 LONG_VALUE: Final = "x" * 4000
 KEY: Final = bytes(range(32))
 DOOR: Final = ("--allow", "probe", "--allow", "known")
@@ -102,7 +104,8 @@ def foreign_filters(stage: Stage) -> Role:
     return Flood(
         *(
             Script(
-                identify(f"crowd-{n}") + b"".join(subscriptions(deep_filters(stage))),
+                identify(f"crowd-{n}")
+                + b"".join(subscriptions(deep_filters(stage, n * 31))),
                 32,
             )
             for n in range(10)

@@ -293,7 +293,7 @@ def measure_inside(
         with acting(target.port) as start:
             start(_house(Stage(target.port, 0))).tell([])
             for number in range(rounds):
-                for row in rows:
+                for row in (*rows, REFERENCE):
                     _calm(house, target)
                     try:
                         sample = measure(target, row, 0, times, _PROBE)

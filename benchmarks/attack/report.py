@@ -123,7 +123,9 @@ def _row(table: Table, row: Row) -> list[str]:
     samples = table.samples[row]
     last = samples[-1]
     cost = _number(_median(samples, "line")) + (" / 64 KiB" if last.unanswered else "")
-    refused = f" ({last.refused / last.lines:.0%} refused)" if last.refused else ""
+    refused = ""
+    if last.refused and not last.unanswered:
+        refused = f" ({last.refused / last.lines:.0%} refused)"
     return [
         row.title.replace("|", "\\|") + refused,
         cost,

@@ -90,6 +90,7 @@ def one(
     *lines: bytes,
     device_id: str = "mallory",
     opening: tuple[bytes, ...] = (),
+    receive_buffer: int = 0,
 ) -> Attack:
     """Return an attack by one client that sends the same lines again and again."""
     return lambda _stage: Flood(
@@ -97,6 +98,7 @@ def one(
             identify(device_id) + b"".join(opening),
             1 + len(opening),
             again(*lines),
+            receive_buffer=receive_buffer,
         )
     )
 
@@ -107,12 +109,12 @@ def deep(stage: Stage, *last: str, wildcard: bool = False) -> str:
     return "/".join([level] * (stage.depth - len(last)) + list(last))
 
 
-def deep_filters(stage: Stage, count: int = 31) -> Iterator[str]:
+def deep_filters(stage: Stage, first: int = 0, count: int = 31) -> Iterator[str]:
     """Return different filters that all match the deep name, with as many branches as they can have."""
-    for number in range(1, count + 1):
+    for number in range(first + 1, first + 1 + count):
         levels = ["a"] * stage.depth
         levels[-1] = "+"
-        for bit in range(5):
+        for bit in range(number.bit_length()):
             if number >> bit & 1:
                 levels[bit] = "+"
         yield "/".join(levels)

@@ -32,7 +32,7 @@ _TABLE: Final = (
     Row(
         "get-all-4k",
         "GET # of 5,000 variables of 4 KB",
-        one(attacks.GET_ALL),
+        one(attacks.GET_ALL, receive_buffer=attacks.READS_ALL),
         attacks.fill_long,
     ),
     Row(
@@ -92,7 +92,7 @@ _TABLE: Final = (
     Row(
         "sub-all-4k",
         "SUB # of 5,000 variables of 4 KB",
-        one(line("SUB", VARIABLE="#")),
+        one(line("SUB", VARIABLE="#"), receive_buffer=attacks.READS_ALL),
         attacks.fill_long,
     ),
     Row(

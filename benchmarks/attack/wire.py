@@ -1,6 +1,7 @@
 """Lines of TextMQ, and a connection that a benchmark drives: sends blocks, counts answers."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 import errno
 import socket
 import ssl
@@ -15,6 +16,8 @@ _HELLO: Final = b"START | COMMAND=HEL"
 """Each as long as the others, so that none is counted twice where the end of what was received is kept."""
 _KEPT: Final = len(_BAD) - 1
 """Bytes of what was received that may be the beginning of an answer."""
+_SO_RCVBUFFORCE: Final = 33
+"""Of Linux (asm-generic/socket.h); Python has no name for it."""
 _RECEIVE: Final = 1 << 18
 _PATIENCE: Final = 60
 """Seconds until an answer that is waited for has come."""
@@ -68,6 +71,11 @@ class Link:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
         if self._receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+            # Above the system's bound, where that may be.
+            with suppress(PermissionError):
+                plain.setsockopt(
+                    socket.SOL_SOCKET, _SO_RCVBUFFORCE, self._receive_buffer
+                )
         self.socket = plain
         if self._key is not None:
             self.socket = self._encrypted(plain, self._key)
