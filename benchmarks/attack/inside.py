@@ -20,7 +20,7 @@ _DEVICES: Final = 50
 _VALUES: Final = 10
 _KNOWN: Final = 500
 """Devices that Home Assistant knows."""
-_SETTLE_SECONDS: Final = 180
+_SETTLE_SECONDS: Final = 600
 """For the end of what a row has left, at most: the recorder may have a hundred thousand events to write."""
 _CALM: Final = 3.0
 """Percent of the loop below which Home Assistant has done what there was to do."""
