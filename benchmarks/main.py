@@ -1,6 +1,7 @@
 """Measures TextMQ and its peers in interleaved rounds. Started by `benchmarks/run`."""
 
 import argparse
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 import resource
@@ -11,7 +12,7 @@ from typing import Final
 from measure import measure
 from report import Results, report, summary
 from scenarios import OURS, REFERENCE, SCENARIOS, Scenario
-from servers import BROKER_CORE, GENERATOR_CORE, ROOT, SERVERS, Failed
+from servers import BROKER_CORE, GENERATOR_CORE, ROOT, SERVERS, Failed, add_peer
 
 _ROUNDS: Final = 7
 _QUICK_ROUNDS: Final = 2
@@ -52,6 +53,13 @@ def parse_arguments() -> argparse.Namespace:
         help="only these servers; writes no page",
     )
     parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND",
+        help="another server that speaks TextMQ, beside those of --servers, with {port} for its port; writes no page",
+    )
+    parser.add_argument(
         "--no-amqtt",
         action="store_true",
         help="leave amqtt out: it takes most of the time",
@@ -62,6 +70,11 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.only and not select(arguments.only):
         parser.error(f"no such scenario; there are: {names}")
+    peers = dict(peer.partition("=")[::2] for peer in arguments.peer)
+    for name, command in peers.items():
+        if not command or name in SERVERS:
+            parser.error(f"--peer takes NAME=COMMAND, with a new name: {name}")
+    arguments.peer = peers
     if unknown := set(arguments.servers or ()) - set(SERVERS):
         parser.error(
             f"no such server: {', '.join(unknown)}; there are: {', '.join(SERVERS)}"
@@ -80,17 +93,28 @@ def select(patterns: list[str] | None) -> list[Scenario]:
     ]
 
 
+def compared(
+    scenario: Scenario, number: int, servers: set[str], peers: Sequence[str]
+) -> list[str]:
+    """Return the servers that carry out a scenario in a round; peers come right after TextMQ, in every round."""
+    names = list(scenario.servers) if number < scenario.most_rounds else []
+    if peers and scenario.takes_peers:
+        names = [OURS, *peers, *(name for name in names if name != OURS)]
+    return [name for name in names if name in servers or name in peers]
+
+
 def run_round(
     results: Results,
     number: int,
     scenarios: list[Scenario],
     servers: set[str],
+    peers: Sequence[str],
     seconds: float,
 ) -> None:
     """Measure each scenario with each server once; who comes first changes from round to round."""
     for scenario in scenarios:
-        names = [name for name in scenario.servers if name in servers]
-        if number >= scenario.most_rounds or not names:
+        names = compared(scenario, number, servers, peers)
+        if not names:
             continue
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
@@ -103,14 +127,16 @@ def run_round(
                 print(f"  {scenario.name}, {name}: {err}", file=sys.stderr)
             else:
                 results.add(scenario.name, name, number, sample)
-        show_progress(results, number, scenario)
+        show_progress(results, number, scenario, names)
 
 
-def show_progress(results: Results, number: int, scenario: Scenario) -> None:
+def show_progress(
+    results: Results, number: int, scenario: Scenario, names: Sequence[str]
+) -> None:
     """Print what the round gave: CPU of each server, and the ratio to mosquitto so far."""
     cells = [
         f"{name} {sample.cpu:.2f}"
-        for name in scenario.servers
+        for name in names
         if (sample := results.rounds.get((scenario.name, name), {}).get(number))
         and sample.cpu
     ]
@@ -137,13 +163,20 @@ def main() -> int:
     servers = set(arguments.servers or SERVERS) - (
         {"amqtt"} if arguments.no_amqtt else set()
     )
+    for name, command in arguments.peer.items():
+        add_peer(name, command)
+    peers = list(arguments.peer)
     results = Results()
     for number in range(rounds):
-        run_round(results, number, select(arguments.only), servers, seconds)
-    page = report(results, rounds, seconds)
+        run_round(results, number, select(arguments.only), servers, peers, seconds)
+    page = report(results, rounds, seconds, peers)
     print(page)
     complete = not (
-        arguments.only or arguments.servers or arguments.quick or arguments.no_amqtt
+        arguments.only
+        or arguments.servers
+        or arguments.quick
+        or arguments.no_amqtt
+        or peers
     )
     if arguments.output or complete:
         (arguments.output or _PAGE).write_text(page, encoding="utf-8")

@@ -141,7 +141,7 @@ def _cells(
                 if (reason := results.failures.get((scenario.name, server)))
                 else cell(scenario, server)
             )
-            if server in scenario.servers
+            if server in scenario.servers or (scenario.name, server) in results.rounds
             else _NONE
             for server in servers
         ]
@@ -150,15 +150,41 @@ def _cells(
     return _table(("scenario", *(SERVERS[server].title for server in servers)), rows)
 
 
+def peers_table(
+    results: Results, scenarios: Sequence[Scenario], peers: Sequence[str]
+) -> str:
+    """Return how TextMQ compares with each of the peers, scenario by scenario."""
+    rows = [
+        [
+            scenario.title,
+            SERVERS[peer].title,
+            *(
+                _median(results.values(scenario.name, name, "cpu"))
+                for name in (OURS, peer)
+            ),
+            _spread(ratios),
+            str(len(ratios)),
+        ]
+        for scenario in scenarios
+        for peer in peers
+        if (ratios := results.ratios(scenario.name, peer, OURS))
+    ]
+    head = ("scenario", "peer", "CPU of TextMQ, µs", "of the peer, µs")
+    return _table((*head, "speed, TextMQ ÷ peer", "pairs"), rows)
+
+
 def _failure(reason: str) -> str:
     return "stands still" if reason.startswith("stands still") else "failed"
 
 
-def _columns(scenarios: Sequence[Scenario]) -> list[str]:
+def _columns(results: Results, scenarios: Sequence[Scenario]) -> list[str]:
     return [
         name
         for name in SERVERS
-        if any(name in scenario.servers for scenario in scenarios)
+        if any(
+            name in scenario.servers or (scenario.name, name) in results.rounds
+            for scenario in scenarios
+        )
     ]
 
 
@@ -176,7 +202,7 @@ def _section(title: str, text: str, table: str) -> str:
     return f"## {title}\n\n{text}\n\n{table}\n"
 
 
-def _sections(results: Results) -> list[str]:
+def _sections(results: Results, peers: Sequence[str]) -> list[str]:
     shown = [scenario for scenario in SCENARIOS if _measured(results, scenario)]
     of_kind: Mapping[Kind, list[Scenario]] = {
         kind: [scenario for scenario in shown if scenario.kind is kind] for kind in Kind
@@ -190,8 +216,17 @@ def _sections(results: Results) -> list[str]:
             goals_table(results, shown),
         )
     ]
+    if peers:
+        sections.append(
+            _section(
+                "Beside peers that speak TextMQ",
+                "CPU for each operation, for each connection where connections are measured (connect, ID, SUB). The speed is "
+                "the peer's CPU divided by TextMQ's, a pair in each round: below 1 the peer needs less.",
+                peers_table(results, shown, peers),
+            )
+        )
     if load:
-        columns = _columns(load)
+        columns = _columns(results, load)
         sections += [
             _section(
                 "CPU of the broker per operation, µs",
@@ -226,7 +261,7 @@ def _sections(results: Results) -> list[str]:
                 _cells(
                     results,
                     connections,
-                    _columns(connections),
+                    _columns(results, connections),
                     _attributes(results, "memory", "cpu"),
                 ),
             )
@@ -239,7 +274,7 @@ def _sections(results: Results) -> list[str]:
                 _cells(
                     results,
                     restore,
-                    _columns(restore),
+                    _columns(results, restore),
                     _attributes(results, "start", "cpu"),
                 ),
             )
@@ -253,7 +288,7 @@ def _sections(results: Results) -> list[str]:
                 _cells(
                     results,
                     save,
-                    _columns(save),
+                    _columns(results, save),
                     _attributes(results, "p50", "p99", "longest", "written"),
                 ),
             )
@@ -285,7 +320,9 @@ def _machine() -> str:
     return "\n".join(f"- {name}: {version}" for name, version in versions.items())
 
 
-def report(results: Results, rounds: int, seconds: float) -> str:
+def report(
+    results: Results, rounds: int, seconds: float, peers: Sequence[str] = ()
+) -> str:
     """Return the whole page, in Markdown."""
     failures = "".join(
         f"- {scenario}, {SERVERS[server].title}: {reason}\n"
@@ -301,7 +338,7 @@ def report(results: Results, rounds: int, seconds: float) -> str:
             "",
             _machine(),
             "",
-            *_sections(results),
+            *_sections(results, peers),
             *(["## What failed", "", failures] if failures else []),
         )
     )

@@ -56,6 +56,15 @@ class Scenario:
     kind: Kind = Kind.LOAD
     most_rounds: int = 1000
 
+    @property
+    def takes_peers(self) -> bool:
+        """Say whether servers of --peer are compared: neither over TLS, nor with bounds, nor with files."""
+        return (
+            OURS in self.servers
+            and self.kind in (Kind.LOAD, Kind.CONNECTIONS)
+            and not self.name.startswith(("tls-", "bounds-"))
+        )
+
 
 def cpu(
     target: float | None = None,

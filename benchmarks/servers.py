@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import getpass
 import os
 from pathlib import Path
+import shlex
 import socket
 import subprocess
 import time
@@ -191,6 +192,19 @@ SERVERS: Final = {
         Server("echo", "asyncio echo", "echo", _peer("echo")),
     )
 }
+
+
+def add_peer(name: str, command: str) -> None:
+    """Add a server that speaks TextMQ: {port} in its command is the port, without it the port comes last."""
+    words = shlex.split(command)
+    if "{port}" not in command:
+        words.append("{port}")
+    SERVERS[name] = Server(
+        name,
+        name,
+        "textmq",
+        lambda port, _: [word.replace("{port}", str(port)) for word in words],
+    )
 
 
 @contextmanager

@@ -14,11 +14,10 @@ import sys
 import time
 from typing import Any, Final, override
 
-from scripts.home_assistant import STUBS, HomeAssistant
+from scripts.home_assistant import ROOT, STUBS, HomeAssistant
 
 from .load import DEVICES, device_id
 
-MOSQUITTO: Final = os.environ["MOSQUITTO"]
 HOUSE_CORE: Final = max(os.sched_getaffinity(0))
 """Where Home Assistant runs."""
 OTHER_CORE: Final = min(os.sched_getaffinity(0))
@@ -52,11 +51,24 @@ class Failed(Exception):
 class House(HomeAssistant):
     """A Home Assistant with one of the integrations, prepared as if a person had set it up."""
 
-    def __init__(self, config: Path, way: Way, *, slices: bool = False) -> None:
-        """Take an empty folder, or that of an earlier house; slices: time what the event loop runs, not how late it is."""
+    def __init__(
+        self,
+        config: Path,
+        way: Way,
+        *,
+        slices: bool = False,
+        meter: Mapping[str, str] | None = None,
+        checkout: Path = ROOT,
+    ) -> None:
+        """Take an empty folder, or that of an earlier house, and the checkout whose integration it has.
+
+        slices: time what the event loop runs, not how late it is; meter: let benchmarks/attack/meter.py do so, with
+        these environment variables.
+        """
         self.way = way
         self.broker_port = free_port()
-        variables = {"PYTHONPATH": f"{STUBS}{os.pathsep}{_HERE}"}
+        self._checkout = checkout
+        variables = {"PYTHONPATH": f"{STUBS}{os.pathsep}{_HERE}", **(meter or {})}
         if slices:
             variables["PROBE_SLICES"] = "1"
         super().__init__(config, free_port(), environment=variables)
@@ -79,6 +91,9 @@ class House(HomeAssistant):
     @override
     def _prepare(self) -> None:
         super()._prepare()
+        integrations = self.config / "custom_components"
+        integrations.unlink()
+        integrations.symlink_to(self._checkout / "custom_components")
         (self.config / "configuration.yaml").write_text(_CONFIGURATION)
         make = _textmq_entry if self.way is Way.TEXTMQ else _mqtt_entry
         self._store("core.config_entries", 1, 5, {"entries": [make(self.broker_port)]})
@@ -213,7 +228,9 @@ def _start_mosquitto(folder: Path, port: int) -> subprocess.Popen[bytes]:
         # What it does not send at once it drops, in the burst of 5,000 descriptions too.
         "max_queued_messages 100000\n"
     )
-    process = subprocess.Popen([MOSQUITTO, "-c", str(file)], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [os.environ["MOSQUITTO"], "-c", str(file)], stdin=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + _PATIENCE
     while True:
         with (

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 from typing import Final
 
-from .house import MOSQUITTO, Way
+from .house import Way
 from .load import DEVICES, VALUES
 from .measure import LOADS, Load, Sample, Start
 
@@ -274,7 +274,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _machine() -> str:
     found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     told = subprocess.run(
-        [MOSQUITTO, "-h"], capture_output=True, text=True, check=False
+        [os.environ["MOSQUITTO"], "-h"], capture_output=True, text=True, check=False
     )
     mosquitto = re.search(r"version ([\d.]+)", told.stdout + told.stderr)
     versions = {

