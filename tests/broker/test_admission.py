@@ -6,7 +6,7 @@ import pytest
 
 from custom_components.textmq.broker.core.access import AccessMode
 from custom_components.textmq.broker.core.broker import Broker
-from custom_components.textmq.broker.core.devices import Device
+from custom_components.textmq.broker.core.devices import Device, DeviceState
 from custom_components.textmq.broker.core.limits import Limits
 from custom_components.textmq.broker.core.observers import Observer
 
@@ -378,3 +378,17 @@ def test_a_member_that_does_not_read_loses_no_message_at_its_approval(
     member.session.resume()
     values = [one.rpartition("=")[2] for one in member.take() if "COMMAND=MSG" in one]
     assert values == [f"{letter}{n}" for letter in "mq" for n in range(32)]
+
+
+def test_the_longest_sleep_is_a_week(clock: Clock) -> None:
+    """A device that announces more is lost after that, and gives its place to others (B5)."""
+    broker = make_broker(AccessMode.OPEN, clock=clock)
+    Peer(broker, "bear").send("COMMAND=CLOSE | SLEEP=999999999")
+    bear = broker.devices.get("bear")
+    assert bear is not None
+    clock.time += 7 * 86400 - 1
+    broker.tick()
+    assert bear.state is DeviceState.ASLEEP
+    clock.time += 1
+    broker.tick()
+    assert bear.state is DeviceState.DISCONNECTED

@@ -100,6 +100,8 @@ class Commands:
     def _close(self, session: Session, params: Params) -> None:
         try:
             sleep = _seconds(params, "SLEEP") or None
+            if sleep is not None:
+                sleep = min(sleep, self._limits.max_sleep)
         except Refusal:
             sleep = None
         session.end(CloseReason.SLEEP if sleep else CloseReason.CLIENT_CLOSE, sleep)

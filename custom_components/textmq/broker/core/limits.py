@@ -79,6 +79,9 @@ class Limits:
     message_ttl: float = 7 * 86400
     """Longest time that a MSG may wait for a device (B5)."""
 
+    max_sleep: float = 7 * 86400
+    """Longest sleep that a device may announce: a longer one counts as that (B5)."""
+
     devices: int = 2000
     """Devices remembered, connected or not: twice the clients, the longest gone is forgotten first."""
 
@@ -109,17 +112,20 @@ class Limits:
     share_burst: float = 0.5
     """The same at once: a node with many entities after a reconnect."""
 
-    unauthorized_share: float = 0.001
+    unauthorized_share: float = 0.01
     """The same of a client that is not let in yet."""
 
-    unauthorized_share_burst: float = 0.005
-    """The same at once: a TLS handshake takes a millisecond, on a small machine four."""
+    unauthorized_share_burst: float = 0.02
+    """The same at once: a TLS handshake takes a millisecond, on a small and busy machine ten."""
 
     unauthorized_share_total: float = 0.03
     """The same of all clients that are not let in yet, together, whoever connects how often."""
 
     unauthorized_share_total_burst: float = 0.25
     """The same at once: a house with hundreds of nodes after a restart."""
+
+    fresh: float = 0.0003
+    """Time that a client may have cost of late, in seconds, and still goes first of all: a node that tells a value."""
 
     light: float = 0.02
     """Time that a client may have cost of late, in seconds, and still goes before those that cost more."""

@@ -174,8 +174,10 @@ class Scheduler:
         self._call_soon = call_soon
         self._clock = clock
         self._cpu_time = cpu_time
+        self._fresh: deque[Worker] = deque()
+        """Clients that have cost next to nothing of late: they go first."""
         self._light: deque[Worker] = deque()
-        """Clients that have cost little of late: they go first."""
+        """Clients that have cost little of late: they go before the rest."""
         self._heavy: deque[Worker] = deque()
         self._outboxes: deque[Writable] = deque()
         self._chores: deque[Iterator[object]] = deque()
@@ -202,12 +204,12 @@ class Scheduler:
         """Tell whether the clients have had their part of this turn of the event loop."""
         return self._spent >= self._limits.turn
 
-    def begin(self) -> None:
-        """Begin a slice."""
+    def begin(self, most: float | None = None) -> None:
+        """Begin a slice; most is its length in seconds, where it is to be a shorter one than usual."""
         limits = self._limits
         self._lap_at = now = self._clock()
         left = limits.turn - self._spent
-        self._until = now + min(limits.slice, left)
+        self._until = now + min(most or limits.slice, left)
         if now - self._cpu_read_at > _STALE:
             # What others have used meanwhile is not this client's.
             self._read_cpu_time(now)
@@ -243,19 +245,28 @@ class Scheduler:
         """Serve a client that has something to do, now or when it is its turn; one that is served goes on anyway."""
         if worker.scheduled or worker is self._current:
             return
-        if self._light or self._heavy or self._spent >= self._limits.turn:
+        if self._waiting or self._spent >= self._limits.turn:
             self._enqueue(worker)
         else:
             self._serve(worker)
 
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._fresh or self._light or self._heavy)
+
     def _enqueue(self, worker: Worker) -> None:
         worker.scheduled = True
-        light = worker.quota.seconds.used(self._clock()) < self._limits.light
-        (self._light if light else self._heavy).append(worker)
+        used = worker.quota.seconds.used(self._clock())
+        if used < self._limits.fresh:
+            self._fresh.append(worker)
+        elif used < self._limits.light:
+            self._light.append(worker)
+        else:
+            self._heavy.append(worker)
         self._plan_turn()
 
-    def _serve(self, worker: Worker) -> None:
-        self.begin()
+    def _serve(self, worker: Worker, most: float | None = None) -> None:
+        self.begin(most)
         self._current = worker
         try:
             left = worker.work()
@@ -331,7 +342,10 @@ class Scheduler:
         limits, heavy = self._limits, len(self._heavy)
         # Those that go first leave time to the others where it was not enough for all.
         share = limits.turn / 2 if self._behind else limits.turn
-        self._serve_some(self._light, len(self._light), share)
+        light = len(self._light)
+        # A short look at each: the ones that want little have it before a crowd that wants much.
+        self._serve_some(self._fresh, len(self._fresh), share, limits.fresh)
+        self._serve_some(self._light, light, share)
         if self._outboxes and not self.is_exhausted():
             self.begin()
             self._write()
@@ -341,17 +355,23 @@ class Scheduler:
         self._behind = bool(self._outboxes or self._heavy)
         if self._chores and not self.is_exhausted():
             self._do_chores()
-        if self._light or self._heavy or self._outboxes or self._chores:
+        if self._waiting or self._outboxes or self._chores:
             self._plan_turn()
 
-    def _serve_some(self, workers: deque[Worker], count: int, until: float) -> None:
+    def _serve_some(
+        self,
+        workers: deque[Worker],
+        count: int,
+        until: float,
+        most: float | None = None,
+    ) -> None:
         """Serve those that stand first, each once, until so many seconds of the turn are spent."""
         for _ in range(count):
             if self._spent >= until:
                 break
             worker = workers.popleft()
             worker.scheduled = False
-            self._serve(worker)
+            self._serve(worker, most)
 
     def _do_chores(self) -> None:
         self.begin()

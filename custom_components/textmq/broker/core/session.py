@@ -145,7 +145,12 @@ class Session:
         self._id_changes = Allowance(changes / _MINUTE, changes, self.opened_at)
         self._malformed = 0
         self.outbox = Outbox(
-            sink, scheduler, limits, look_up, self._may_read, self._overflow
+            sink,
+            scheduler,
+            limits,
+            look_up,
+            self._may_read,
+            lambda: self.close(CloseReason.SLOW_READER),
         )
         self.guest = guest
         """It need not say who it is."""
@@ -202,8 +207,10 @@ class Session:
             if outbox.holding:
                 if outbox.pump():
                     return True
-                if outbox.holding:
+                if self.outbox.holding:
                     return False
+                if self._scheduler.is_over():
+                    return self.has_work
             if framer.is_empty() or not self._carry_out():
                 return False
             if not framer.is_empty() and self._scheduler.is_over():
@@ -384,9 +391,6 @@ class Session:
         if self.state is not State.CLOSED:
             self.outbox.resume()
             self._sink.work_soon()
-
-    def _overflow(self) -> None:
-        self.close(CloseReason.SLOW_READER)
 
     def _may_read(self, name: str) -> bool:
         return self.rights.may_read(name)
