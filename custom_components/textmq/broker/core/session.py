@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from ..protocol import wire
 from ..protocol.framing import FIRST_LINE_DETAIL, Framer, Opening
-from ..protocol.reasons import BadReason, CloseReason, Refusal
+from ..protocol.reasons import SILENT_CLOSES, BadReason, CloseReason, Refusal
 from .access import ALL_RIGHTS, Identity, Rights
 from .answers import HELLO, OK, bad_line, ok_lines
 from .devices import Device, DeviceDetails, Will
@@ -16,9 +16,6 @@ from .quota import Allowance, Quota, Scheduler
 from .states import TRANSITIONS, UNAUTHORIZED_STATES, State, Step
 from .traffic import Traffic
 from .variables import Variable
-
-SILENT_CLOSES: Final = frozenset({CloseReason.HTTP, CloseReason.TLS})
-"""Ends of connections that speak another protocol: they get no answer."""
 
 _MINUTE: Final = 60.0
 _SECOND_REQUEST: Final = 9

@@ -1,6 +1,7 @@
 """Why a command was not carried out, why a connection ended (protocol B1)."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class BadReason(StrEnum):
@@ -42,6 +43,10 @@ class CloseReason(StrEnum):
     TLS = "tls"
     INTERNAL_ERROR = "internal-error"
     SHUTDOWN = "shutdown"
+
+
+SILENT_CLOSES: Final = frozenset({CloseReason.HTTP, CloseReason.TLS})
+"""Ends of connections that speak another protocol: they get no answer."""
 
 
 class Refusal(Exception):
