@@ -65,6 +65,9 @@ def finish(page: Page) -> None:
     dialog(page).locator("ha-button").filter(has_text="finish").locator(
         "visible=true"
     ).last.click()
+    # The frontend goes back in its history when a dialog has closed, which ends any other navigation.
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.wait_for_function("() => !history.state?.dialog")
 
 
 def test_approve_device(
