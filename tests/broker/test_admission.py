@@ -388,7 +388,7 @@ def test_the_longest_sleep_is_a_week(clock: Clock) -> None:
     assert bear is not None
     clock.time += 7 * 86400 - 1
     broker.tick()
-    assert bear.state is DeviceState.ASLEEP
+    assert {bear.state} == {DeviceState.ASLEEP}
     clock.time += 1
     broker.tick()
-    assert bear.state is DeviceState.DISCONNECTED
+    assert {bear.state} == {DeviceState.DISCONNECTED}

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 import logging
 import resource
+import select
 import socket
 import ssl
 import threading
@@ -18,6 +19,7 @@ from custom_components.textmq.broker.core.broker import Broker
 from custom_components.textmq.broker.core.limits import Limits
 from custom_components.textmq.broker.server.connection import Connection
 from custom_components.textmq.broker.server.listener import Listener
+from custom_components.textmq.broker.server.trace import Trace
 
 from .client import line, message
 from .conftest import Connect, StartBroker
@@ -444,3 +446,52 @@ def test_a_delivery_is_little_longer_than_its_line(
         longest = max(longest, len(received) - 1)
     assert longest <= 4096 + 256
     assert longest > 4050
+
+
+async def test_a_flood_is_traced_in_part(caplog: pytest.LogCaptureFixture) -> None:
+    """Of what comes at once a number of lines is shown, and how much more there was."""
+    caplog.set_level(logging.DEBUG, "textmq.wire")
+    async with _served() as served:
+        await _until(Trace.wanted)
+        _, writer = await served.open()
+        await _until(lambda: served.connections)
+        (connection,) = served.connections
+        await _until(lambda: connection.trace is not None)
+        writer.write(line("HELLO!") * 1000)
+        await writer.drain()
+        await _until(lambda: "more bytes)" in caplog.text)
+        writer.close()
+    assert caplog.text.count("COMMAND=HELLO!") <= 100
+
+
+# A system without epoll
+
+
+async def test_without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no epoll the event loop watches each socket: the same conversation, slow reader and stop."""
+    monkeypatch.delattr(select, "epoll")
+    async with _served() as served:
+        reader, writer = await served.open()
+        writer.write(line("SUB", VARIABLE="#"))
+        assert await reader.readline() == line("OK")
+        served.broker.publish("v", "x" * 3000, device="")
+        for number in range(2000):
+            served.broker.publish("v", f"{number} " + "x" * 3000, device="")
+            if number % 50 == 0:
+                served.broker.flush()
+                await asyncio.sleep(0)
+        served.broker.publish("v", "last", device="")
+        served.broker.flush()
+        last = line("SUB", VARIABLE="v", VALUE="last")
+        async with asyncio.timeout(PATIENCE):
+            while await reader.readline() != last:
+                pass
+        writer.write(line("CLOSE"))
+        assert await reader.read() == b""
+        writer.close()
+        await _until(lambda: not served.connections)
+        reader, writer = await served.open()
+        await _until(lambda: served.connections)
+        await served.listener.stop()
+        assert (await reader.read()).startswith(b"START | COMMAND=CLOSE")
+        writer.close()

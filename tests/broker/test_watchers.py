@@ -177,3 +177,30 @@ def test_a_will_of_a_reader_that_goes_while_it_is_delivered_to() -> None:
     assert variable is not None
     assert _values(other, "v")[-1] == variable.value
     assert variable.value in ("will", str(number))
+
+
+def test_many_publishes_that_are_watched_take_more_than_a_slice() -> None:
+    """Watchers are told after a few publishes each; where that takes long, the rest waits for the next turn."""
+    clock, loop = Clock(), Loop()
+    broker = make_broker(AccessMode.OPEN, clock=clock, loop=loop)
+    told: list[str] = []
+
+    def watch(publication: Publication) -> None:
+        told.append(publication.value)
+        clock.time += 0.0004
+
+    broker.watch("#", watch)
+    peer, reader = Peer(broker), Peer(broker)
+    peer.ask("COMMAND=PUB | VARIABLE=v | VALUE=first")
+    reader.ask("COMMAND=SUB | VARIABLE=v | REPLAY=NO")
+    peer.take()
+    numbers = [str(number) for number in range(100)]
+    peer.send(*(f"COMMAND=PUB | VARIABLE=v | VALUE={number}" for number in numbers))
+    assert 0 < len(told) < 20
+    turns = 0
+    while loop.turn():
+        turns += 1
+    assert turns > 5
+    assert told == ["first", *numbers]
+    assert _values(reader, "v") == numbers
+    assert peer.take() == [OK] * 100
