@@ -74,7 +74,9 @@ def test_a_pause_of_the_process_does_not_lock_a_stranger_out() -> None:
     assert 0 < quota.wait(0) <= quota.seconds.burst / limits.unauthorized_share
     member = Quota(limits, 0, None)
     member.charge(1.0)
-    assert member.wait(0) == pytest.approx(5, abs=0.1)
+    assert member.wait(0) == pytest.approx(
+        (1.0 - limits.share_burst) / limits.share, abs=0.1
+    )
 
 
 def test_a_device_with_a_key_gets_in_while_strangers_flood(
@@ -210,6 +212,7 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
         "GET | VARIABLE=+/none/+",
         "SUB | VARIABLE=#",
         "SUB | VARIABLE=v/#",
+        "SUB | VARIABLE=# | DEF=YES | REPLAY=NO",
         "SUB | VARIABLE=# | DEF=YES",
     ],
 )
@@ -220,7 +223,7 @@ def test_a_search_is_cut_into_slices(house: House, command: str) -> None:
     house.run()
     lines = peer.take()
     assert OK in lines
-    assert len(lines) == (1 if "none" in command else 2001)
+    assert len(lines) == (1 if "none" in command or "REPLAY=NO" in command else 2001)
     assert house.clock.time > 2000 * STEP
     assert house.longest <= house.limits.slice + 16 * STEP + 1e-9
 
@@ -435,3 +438,72 @@ def test_time_in_which_others_work_is_not_charged(
         before = peer.quota.seconds.balance
         peer.send("COMMAND=GET | VARIABLE=v")
         assert before - peer.quota.seconds.balance == pytest.approx(own, abs=0.0001)
+
+
+# Those that come again
+
+
+def _use_up(house: House, peer: Peer) -> None:
+    while peer.sink.wake_at is None:
+        house.send(peer, "COMMAND=GET | VARIABLE=+/none/+")
+        house.run()
+
+
+def test_to_come_again_gives_no_more(house: House) -> None:
+    """A guest whose time is used up does not get new time by a new connection, nor by many at once."""
+    first = Peer(house.broker)
+    _use_up(house, first)
+    first.session.lost()
+    again = Peer(house.broker)
+    house.send(again, "COMMAND=HELLO?")
+    assert not again.take()
+    assert again.sink.wake_at is not None
+    other = Peer(house.broker, address="192.0.2.77")
+    house.send(other, "COMMAND=HELLO?")
+    assert other.take() == ["COMMAND=HELLO!"]
+
+
+def test_guests_that_go_together_have_used_what_they_used_together(
+    house: House,
+) -> None:
+    """What several connections of one address have cost is added up when they go."""
+    crowd = [Peer(house.broker) for _ in range(8)]
+    for peer in crowd:
+        for _ in range(5):
+            house.send(peer, "COMMAND=GET | VARIABLE=+/none/+")
+            house.run()
+        assert peer.sink.wake_at is None
+    for peer in crowd:
+        peer.session.lost()
+    again = Peer(house.broker)
+    house.send(again, "COMMAND=HELLO?")
+    assert not again.take()
+
+
+def test_a_device_goes_on_with_what_it_had_left() -> None:
+    """A device that is known takes its allowance along; a device that is new has its own."""
+    clock = Clock()
+    broker = make_broker(AccessMode.APPROVE, "lamp", "other", clock=clock)
+    lamp = Peer(broker, "lamp")
+    lamp.quota.charge(2 * broker.limits.share_burst)
+    lamp.session.lost()
+    again = Peer(broker, "lamp")
+    again.take()
+    again.send("COMMAND=HELLO?")
+    assert not again.take()
+    other = Peer(broker, "other")
+    assert other.ask("COMMAND=HELLO?") == ["COMMAND=HELLO!"]
+
+
+def test_an_idle_client_goes_before_a_crowd(house: House) -> None:
+    """However many have work left, once they have had a first look: one that was idle is served in the next turn."""
+    for peer in [Peer(house.broker) for _ in range(100)]:
+        house.send(peer, *["COMMAND=GET | VARIABLE=#"] * 3)
+    modest = Peer(house.broker)
+    for _ in range(30):
+        house.turn()
+    for _ in range(20):
+        house.turn()
+        house.send(modest, "COMMAND=HELLO?")
+        house.turn()
+        assert modest.take() == ["COMMAND=HELLO!"]

@@ -45,6 +45,8 @@ class Applicant(Peer, Subscriber, Protocol):
     """It is not let in yet, and must be."""
     guest: bool
     """It need not say who it is."""
+    inherited: float
+    """Seconds that a former connection had used when it came."""
     admitted: bool
     """The permit window has let it in."""
 
@@ -379,8 +381,14 @@ class Approval:
             self._publish_will(will, device.id if device else "")
 
     def _remember_guest(self, session: Applicant) -> None:
-        self._guests.pop(session.address, None)
-        self._guests[session.address] = session.quota.seconds
+        """Add up what the guests of an address have cost, those that go at the same time too."""
+        now = self._clock()
+        seconds = session.quota.seconds
+        left = self._guests.pop(session.address, None)
+        if left is None:
+            left = Allowance(self._limits.share, self._limits.share_burst, now)
+        left.balance -= max(0, seconds.used(now) - session.inherited)
+        self._guests[session.address] = left
         if len(self._guests) > _MAX_GUESTS:
             del self._guests[next(iter(self._guests))]
 

@@ -271,17 +271,16 @@ def _replay(
 ) -> Iterator[bytes | None]:
     """Tell a new subscriber what there is, each variable once even where it changes meanwhile."""
     for variable in found:
-        if variable is None:
-            yield None
-            continue
-        if definitions and variable.definition:
-            yield variable.describe()
-        if values:
+        told = b""
+        if variable is not None and definitions and variable.definition:
+            told = variable.describe()
+        if variable is not None and values:
             newer = session.outbox.take_newer(variable.name)
             if newer is not None:
-                yield newer
+                told += newer
             elif variable.value is not None:
-                yield variable.replay()
+                told += variable.replay()
+        yield told or None
 
 
 def _required(params: Params, key: str) -> str:

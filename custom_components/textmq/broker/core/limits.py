@@ -106,8 +106,8 @@ class Limits:
     unauthorized_burst: float = 20
     """The same at once."""
 
-    share: float = 0.1
-    """Time of the event loop, seconds each second, that a client may cost for long."""
+    share: float = 0.08
+    """Time of the event loop, seconds each second, that a client may cost for long: with what can't be measured, a tenth."""
 
     share_burst: float = 0.5
     """The same at once: a node with many entities after a reconnect."""
@@ -133,7 +133,7 @@ class Limits:
     accept_share: float = 0.05
     """Time of the event loop, seconds each second, in which connections are accepted, for long."""
 
-    accept_share_burst: float = 0.5
+    accept_share_burst: float = 0.2
     """The same at once: every node of a house after a restart, and a flood of others beside them."""
 
     wake: float = 0.00001

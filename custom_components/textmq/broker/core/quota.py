@@ -48,10 +48,6 @@ class Allowance:
         self._refill(now)
         return self.burst - self.balance
 
-    def resume(self, former: "Allowance", now: float) -> None:
-        """Go on with what was left of a former one."""
-        self.balance = self.burst - former.used(now)
-
     def wait(self, now: float) -> float:
         """Return the seconds until something may be spent again, 0 where it may be now."""
         if self.balance > 0:
@@ -175,13 +171,15 @@ class Scheduler:
         self._clock = clock
         self._cpu_time = cpu_time
         self._fresh: deque[Worker] = deque()
-        """Clients that have cost next to nothing of late: they go first."""
+        """Clients that have cost next to nothing of late, and were idle: they go first."""
         self._light: deque[Worker] = deque()
         """Clients that have cost little of late: they go before the rest."""
         self._heavy: deque[Worker] = deque()
         self._outboxes: deque[Writable] = deque()
         self._chores: deque[Iterator[object]] = deque()
         self._current: Worker | None = None
+        self.look: Callable[[], None] = lambda: None
+        """Reports the clients that have become ready, before others go on."""
         self._turn_planned = False
         self._behind = False
         """The last turn had no time for all that was to be written, or for all that cost much."""
@@ -254,10 +252,11 @@ class Scheduler:
     def _waiting(self) -> bool:
         return bool(self._fresh or self._light or self._heavy)
 
-    def _enqueue(self, worker: Worker) -> None:
+    def _enqueue(self, worker: Worker, *, begun: bool = False) -> None:
+        """Let a client wait for its turn; begun means that it has had a slice and wants more."""
         worker.scheduled = True
         used = worker.quota.seconds.used(self._clock())
-        if used < self._limits.fresh:
+        if used < self._limits.fresh and not begun:
             self._fresh.append(worker)
         elif used < self._limits.light:
             self._light.append(worker)
@@ -274,7 +273,7 @@ class Scheduler:
             self._current = None
             worker.quota.charge(self.lap() + self._limits.wake)
         if left:
-            self._enqueue(worker)
+            self._enqueue(worker, begun=True)
 
     # Output
 
@@ -339,6 +338,8 @@ class Scheduler:
         if not self._batches:
             self._direct = _PROBE_EVERY - 1
         self._spent = 0
+        if self._waiting:
+            self.look()
         limits, heavy = self._limits, len(self._heavy)
         # Those that go first leave time to the others where it was not enough for all.
         share = limits.turn / 2 if self._behind else limits.turn

@@ -72,6 +72,7 @@ class Session:
         "filter_levels",
         "guest",
         "identity",
+        "inherited",
         "keepalive",
         "opened_at",
         "outbox",
@@ -146,12 +147,13 @@ class Session:
             scheduler,
             limits,
             look_up,
-            self._may_read,
+            lambda name: self.rights.may_read(name),
             lambda: self.close(CloseReason.SLOW_READER),
         )
         self.guest = guest
         """It need not say who it is."""
         self.quota = Quota(limits, self.opened_at, None if guest else strangers)
+        self.inherited = 0.0
         self._reading = True
         self._delayed = False
 
@@ -164,7 +166,8 @@ class Session:
 
     def resume_allowance(self, former: Allowance) -> None:
         """Go on with what was left of a former connection of the same client: to come again gives no more."""
-        self.quota.seconds.resume(former, self._clock())
+        self.inherited = former.used(self._clock())
+        self.quota.seconds.balance -= self.inherited
 
     def limits_changed(self) -> None:
         """Take the allowances that are due to it now."""
@@ -365,7 +368,7 @@ class Session:
     def _counted(self, lines: Iterator[bytes | None]) -> Iterator[bytes | None]:
         for line in lines:
             if line is not None:
-                self._traffic.sent += 1
+                self._traffic.sent += line.count(b"\n")
             yield line
 
     def ok(self, params: Mapping[str, str], **more: str) -> None:
@@ -388,9 +391,6 @@ class Session:
         if self.state is not State.CLOSED:
             self.outbox.resume()
             self._sink.work_soon()
-
-    def _may_read(self, name: str) -> bool:
-        return self.rights.may_read(name)
 
     # Life
 

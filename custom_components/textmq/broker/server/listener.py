@@ -97,6 +97,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._socket = bind(self._host, self._port)
         self._poller = make_poller(self._loop, self._broker.scheduler.ready)
+        self._broker.scheduler.look = self._poller.poll
         self._watch(self._socket)
         self._tick()
 
@@ -113,6 +114,7 @@ class Listener:
         if self._connections:
             self._none_left.clear()
             await self._none_left.wait()
+        self._broker.scheduler.look = lambda: None
         self._poller.close()
 
     def _watch(self, server: socket.socket) -> None:

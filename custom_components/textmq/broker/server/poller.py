@@ -30,6 +30,9 @@ class Poller(Protocol):
     ) -> None:
         """Report the worker, again and again, while the socket can be read or written as wanted."""
 
+    def poll(self) -> None:
+        """Report the workers whose sockets are ready now; the event loop does so in each turn."""
+
     def close(self) -> None:
         """Watch nothing any more."""
 
@@ -45,7 +48,7 @@ class EpollPoller:
         self._ready = ready
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[Worker, int]] = {}
-        loop.add_reader(self._epoll.fileno(), self._poll)
+        loop.add_reader(self._epoll.fileno(), self.poll)
 
     def watch(
         self,
@@ -70,7 +73,8 @@ class EpollPoller:
         elif before[1] != wanted:
             self._epoll.modify(number, wanted)
 
-    def _poll(self) -> None:
+    def poll(self) -> None:
+        """Report the workers whose sockets are ready now; the event loop does so in each turn."""
         watched, ready = self._watched, self._ready
         for number, _ in self._epoll.poll(0, _MAX_EVENTS):
             # One that was called before may have closed it.
@@ -111,6 +115,9 @@ class LoopPoller:
             self._loop.add_writer(peer, self._ready, worker)
         else:
             self._loop.remove_writer(peer)
+
+    def poll(self) -> None:
+        """Nothing: the event loop reports them itself."""
 
     def close(self) -> None:
         """Watch nothing any more; the connections have ended by now."""
