@@ -21,12 +21,13 @@ class KeepAlive:
     sign of life that the system gets rid of bytes.
     """
 
-    __slots__ = ("_alive", "_asked_at", "_limits", "_silent_since", "_unsent", "wanted")
+    __slots__ = ("_asked_at", "_limits", "_silent_since", "_unsent", "alive", "wanted")
 
     def __init__(self, limits: Limits, now: float) -> None:
         """Begin with a client that has just come; times are of the monotonic clock, in seconds."""
         self._limits = limits
-        self._alive = False
+        self.alive = False
+        """It has sent a message since the last look."""
         self._silent_since = now
         self._asked_at: float | None = None
         self._unsent = 0
@@ -38,10 +39,6 @@ class KeepAlive:
         """Silence after which the client is asked, in seconds."""
         return self._limits.keepalive if self.wanted is None else self.wanted
 
-    def heard(self) -> None:
-        """Note a message of the client."""
-        self._alive = True
-
     def look(self, now: float, *, excused: bool, unsent: int, patient: bool) -> Life:
         """Look at the client.
 
@@ -50,8 +47,8 @@ class KeepAlive:
         """
         progress = unsent < self._unsent
         self._unsent = unsent
-        if self._alive or progress or excused:
-            self._alive = False
+        if self.alive or progress or excused:
+            self.alive = False
             self._silent_since = now
             self._asked_at = None
             return Life.ALIVE

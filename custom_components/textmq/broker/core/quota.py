@@ -207,7 +207,8 @@ class Scheduler:
         limits = self._limits
         self._lap_at = now = self._clock()
         left = limits.turn - self._spent
-        self._until = now + min(most or limits.slice, left)
+        length = most or limits.slice
+        self._until = now + (min(left, length))
         if now - self._cpu_read_at > _STALE:
             # What others have used meanwhile is not this client's.
             self._read_cpu_time(now)

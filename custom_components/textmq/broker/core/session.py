@@ -54,11 +54,11 @@ class Session:
         "_delayed",
         "_fast_path",
         "_framer",
+        "_head",
         "_id_answer",
         "_id_changes",
         "_limits",
         "_malformed",
-        "_message_head",
         "_now",
         "_opened",
         "_reading",
@@ -72,6 +72,7 @@ class Session:
         "filter_levels",
         "guest",
         "identity",
+        "idle",
         "inherited",
         "keepalive",
         "opened_at",
@@ -137,7 +138,7 @@ class Session:
         self.keepalive = KeepAlive(limits, self.opened_at)
         self._opened = False
         self._framer = Framer(limits.max_line)
-        self._message_head = wire.message_head("")
+        self._head = wire.message_head("")
         self._id_answer: Mapping[str, str] = {}
         changes = limits.max_id_changes_per_minute
         self._id_changes = Allowance(changes / _MINUTE, changes, self.opened_at)
@@ -153,6 +154,8 @@ class Session:
         self.guest = guest
         """It need not say who it is."""
         self.quota = Quota(limits, self.opened_at, None if guest else strangers)
+        self.idle = False
+        """Nothing waits to be worked on: it may receive."""
         self.inherited = 0.0
         self._reading = True
         self._delayed = False
@@ -196,6 +199,7 @@ class Session:
         reading = left or not (self.outbox.paused or self._delayed)
         if reading is not self._reading:
             self._set_reading(reading)
+        self.idle = reading and self._opened and self._framer.is_empty() and not left
         self._scheduler.batch_done(self.outbox)
         return left
 
@@ -209,12 +213,12 @@ class Session:
                     return True
                 if self.outbox.holding:
                     return False
-                if self._scheduler.is_over():
-                    return self.has_work
-            if framer.is_empty() or not self._carry_out():
+            elif framer.is_empty() or not self._carry_out():
                 return False
-            if not framer.is_empty() and self._scheduler.is_over():
-                return not outbox.paused and self.has_work
+            if not (outbox.holding or framer.pending):
+                return False
+            if self._scheduler.is_over():
+                return not outbox.paused
         return False
 
     def _open(self, *, final: bool = False) -> bool:
@@ -231,11 +235,9 @@ class Session:
 
     def is_delayed(self) -> bool:
         """Tell whether the client has used up its quota: `work_after` is called for when it goes on."""
-        if (
-            self.quota.used_up
-            and not self._delayed
-            and (seconds := self.quota.wait(self._clock()))
-        ):
+        if self._delayed or not self.quota.used_up:
+            return self._delayed
+        if seconds := self.quota.wait(self._clock()):
             self._delayed = True
             self._sink.work_after(seconds)
         return self._delayed
@@ -260,11 +262,8 @@ class Session:
         """
         framer = self._framer
         if self.rights is ALL_RIGHTS and not self.unauthorized:
-            items = framer.take_canonical()
-            if items:
-                done = self._fast_path.carry_out(
-                    items, self.device_id, self._message_head
-                )
+            if items := framer.take_canonical():
+                done = self._fast_path.carry_out(items, self.device_id, self._head)
                 if done < len(items):
                     framer.unread(items[done:])
                 if done:
@@ -281,7 +280,7 @@ class Session:
         return message is not None
 
     def _count(self, commands: int) -> None:
-        self.keepalive.heard()
+        self.keepalive.alive = True
         self._malformed = 0
         self.quota.command(commands)
         self.received += commands
@@ -339,7 +338,7 @@ class Session:
                 self.resume_allowance(device.seconds)
         device.seconds = self.quota.seconds
         self.device = device
-        self._message_head = wire.message_head(device.id)
+        self._head = wire.message_head(device.id)
         self.ok(
             self._id_answer,
             KEEPALIVE=f"{self.keepalive.interval:g}",
@@ -384,6 +383,7 @@ class Session:
 
     def pause(self) -> None:
         """The client does not read."""
+        self.idle = False
         self.outbox.pause()
 
     def resume(self) -> None:

@@ -124,7 +124,10 @@ class Connection:
             if self._closing:
                 self._drain()
                 return False
-            if not (session.has_work or session.is_delayed() or self._receive()):
+            if session.idle:
+                if not self._receive():
+                    return False
+            elif not (session.has_work or session.is_delayed() or self._receive()):
                 return False
             left = session.work()
             if self._ended and not session.has_work:
