@@ -342,6 +342,8 @@ async def test_small_messages_do_not_wait_for_acknowledgements() -> None:
         if isinstance(one, socket.socket) and _ports(one) == ends
     )
     assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
     await listener.stop()
     assert (await reader.readline()).startswith(b"START | COMMAND=CLOSE")
     assert await reader.read() == b""
@@ -366,30 +368,6 @@ def test_all_addresses(monkeypatch: pytest.MonkeyPatch, dual_stack: bool) -> Non
     ((address, options),) = asked
     assert address == ("", 7883)
     assert options.get("dualstack_ipv6", False) is dual_stack
-
-
-def _refuse_option(*_: object) -> None:
-    raise OSError(errno.EINVAL, "gone")
-
-
-@pytest.mark.parametrize("times", [1, 3])
-async def test_a_connection_that_is_gone_before_it_is_open(
-    monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    """BSD refuses the options of a socket that was reset before it is accepted: the next one is served."""
-    listener = Listener(make_broker(AccessMode.OPEN), "127.0.0.1", 0)
-    await listener.start()
-    with monkeypatch.context() as patched:
-        patched.setattr(socket.socket, "setsockopt", _refuse_option)
-        for _ in range(times):
-            with socket.socket() as client:
-                client.setblocking(False)
-                await asyncio.get_running_loop().sock_connect(
-                    client, ("127.0.0.1", listener.port)
-                )
-                await asyncio.sleep(0)
-    await _is_served(listener)
-    await listener.stop()
 
 
 @pytest.mark.parametrize(

@@ -36,15 +36,6 @@ _buffer: Final = memoryview(bytearray(_RECEIVE))
 """Shared by all connections: what is received is taken out before the loop goes on."""
 
 
-def peer_address(peer: socket.socket) -> str:
-    """Return the IP address at the other end, empty where the connection is gone already."""
-    try:
-        address: str = peer.getpeername()[0]
-    except OSError:
-        return ""
-    return address.removeprefix(_IPV4_IN_IPV6)
-
-
 class Connection:
     """The socket side of a session, and what the scheduler gives its turns to."""
 
@@ -78,12 +69,13 @@ class Connection:
         loop: asyncio.AbstractEventLoop,
         poller: Poller,
         peer: socket.socket,
+        address: str,
         tls_server: TlsServer | None,
         trace: Trace | None,
         on_closing: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
-        """Serve an accepted socket that does not block, when poller says that it is ready.
+        """Serve a socket, accepted from an IP address, that does not block, when poller says that it is ready.
 
         Without tls_server TLS is refused; what goes over the wire is shown to trace, if there is
         one. on_closing is called when the session is over, on_lost when the socket is closed.
@@ -109,7 +101,7 @@ class Connection:
         self.scheduled = False
         self._reading = True
         self._watch()
-        self._session = broker.session(self, peer_address(peer))
+        self._session = broker.session(self, address.removeprefix(_IPV4_IN_IPV6))
         self.quota = self._session.quota
         broker.open(self._session)
 

@@ -1,7 +1,6 @@
 """The port: bind, accept, look after the clock, close (protocol A1)."""
 
 import asyncio
-from contextlib import suppress
 import errno
 import logging
 import socket
@@ -56,7 +55,17 @@ def bind(host: str | None, port: int) -> socket.socket:
     else:
         server = socket.create_server(("", port), backlog=_BACKLOG)
     server.setblocking(False)
+    _set_options(server)
     return server
+
+
+def _set_options(server: socket.socket) -> None:
+    """Set what all connections of a port take over from it (tcp(7), socket(7))."""
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBE.items():
+        if (option := getattr(socket, name, None)) is not None:
+            server.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class Listener:
@@ -129,7 +138,7 @@ class Listener:
                 return
             scheduler.begin()
             try:
-                client, _ = server.accept()
+                client, address = server.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as err:
@@ -139,24 +148,19 @@ class Listener:
                     self._wait_for_sockets(server, err)
                     return
             else:
-                connection = self._serve(client)
+                connection = self._serve(client, address[0])
                 seconds = scheduler.lap()
                 self._accepting.balance -= seconds
                 connection.quota.charge(seconds)
 
-    def _serve(self, client: socket.socket) -> Connection:
+    def _serve(self, client: socket.socket, address: str) -> Connection:
         client.setblocking(False)
-        with suppress(OSError):
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in _PROBE.items():
-                if (option := getattr(socket, name, None)) is not None:
-                    client.setsockopt(socket.IPPROTO_TCP, option, value)
         connection = Connection(
             self._broker,
             self._loop,
             self._poller,
             client,
+            address,
             self._tls,
             self._trace,
             self._on_closing,
