@@ -36,7 +36,7 @@ Five things to try. The lines that begin with START are for a connection of your
 1. See the devices Demo, a plain client, and Demo node, made with ESPHome: Settings > Devices & services > TextMQ. They
    publish readings of this machine. Switch on Heating of Demo node: its Temperature goes up to Target.
 2. Ask to be let in. A card appears under Settings > Devices & services; press Add, and OK comes back on the connection:
-START | COMMAND=ID | ID=kitchen | NAME=Kitchen | END
+START | COMMAND=ID | ID=kitchen | NAME=Kitchen | KEEPALIVE=3600 | END
 3. Publish (that needs 2): an entity appears at once.
 START | COMMAND=PUB | VARIABLE=kitchen/temperature | VALUE=21.5 | END
 START | COMMAND=DEF | VARIABLE=kitchen/temperature | TYPE=sensor | NAME=Temperature | UNIT=\\u00b0C | CLASS=temperature | END
