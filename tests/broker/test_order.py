@@ -10,6 +10,7 @@ import pytest
 from custom_components.textmq.broker.core.access import AccessMode, Rights
 from custom_components.textmq.broker.core.broker import Broker
 from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.protocol.definitions import Definition, Rules
 
 from .conftest import Connect
 from .inprocess import Loop, Peer, RunningClock, make_broker
@@ -295,3 +296,24 @@ def test_random_scripts(seed: int) -> None:
         stored = broker.variables.get(name)
         if states:
             assert states[-1] == (stored.value if stored is not None else "DEL")
+
+
+def test_what_changes_before_a_replay_is_told_once() -> None:
+    """Where SUB ends a slice, what others do before its replay is told by it: value and description once, in order."""
+    loop, clock = Loop(), RunningClock(0.002)
+    broker = make_broker(AccessMode.OPEN, clock=clock, loop=loop)
+    reader = Peer(broker)
+    reader.send("COMMAND=SUB | VARIABLE=v | DEF=YES")
+    assert reader.take() == [OK]
+    broker.publish("v", "1", device="x")
+    broker.define("v", Definition.parse({"TYPE": "sensor"}, Rules()), device="x")
+    broker.publish("v", "2", device="x")
+    loop.run()
+    assert reader.take() == [
+        "COMMAND=DEF | VARIABLE=v | TYPE=sensor",
+        "COMMAND=SUB | VARIABLE=v | VALUE=2",
+    ]
+    broker.define("v", None, device="x")
+    broker.flush()
+    loop.run()
+    assert reader.take() == ["COMMAND=DEF | VARIABLE=v"]

@@ -273,7 +273,7 @@ def _replay(
     for variable in found:
         told = b""
         if variable is not None and definitions and variable.definition:
-            told = variable.describe()
+            told = session.outbox.take_definition(variable)
         if variable is not None and values:
             newer = session.outbox.take_newer(variable.name)
             if newer is not None:

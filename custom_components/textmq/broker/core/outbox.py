@@ -280,6 +280,11 @@ class Outbox:
         held = self._held.get(name)
         return self._join(name) if held and held.state_at >= 0 else None
 
+    def take_definition(self, variable: Variable) -> bytes:
+        """Write the description of a variable that is about to be told, whether it waits or not."""
+        self._definitions.pop(variable.name, None)
+        return variable.describe()
+
     def _take_held(self) -> Iterator[bytes | None]:
         while self._definitions:
             name = next(iter(self._definitions))
