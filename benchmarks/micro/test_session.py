@@ -19,6 +19,8 @@ class Wire:
         self.written: list[bytes] = []
 
     unsent = 0
+    bytes_written = 0
+    bytes_taken = 0
 
     def write(self, data: bytes) -> None:
         """Keep bytes."""

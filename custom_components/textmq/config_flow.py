@@ -257,7 +257,7 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
             self.context["title_placeholders"] = {CONF_NAME: f"🔒 {self._device_id}"}
             return await self.async_step_approve_encrypted()
         if hub is not None and self._device_id in hub.broker.waiting:
-            info = hub.broker.waiting[self._device_id].requested_details
+            info = hub.broker.waiting[self._device_id].request.details
             name = plain(info.name or "") or self._device_id
             self.context["title_placeholders"] = {CONF_NAME: name}
         return await self.async_step_approve()
@@ -271,7 +271,7 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="device_gone")
         if user_input is not None:
             return self._approve(hub, user_input, "device_approved")
-        info = session.requested_details
+        info = session.request.details
         area = ar.async_get(self.hass).async_get_area_by_name(info.area or "")
         suggested = {CONF_NAME: plain(info.name or "") or self._device_id}
         if area is not None:

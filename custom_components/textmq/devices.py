@@ -188,7 +188,7 @@ class Devices(Observer):
     def admit_approved(self) -> None:
         """Let in the devices that a person has approved, each with its key and its rights."""
         approved = self._approved()
-        self._hub.broker.access.known.update(approved)
+        self._hub.broker.know(approved)
         for device_id, subentry in approved.items():
             self._apply(device_id, subentry)
 

@@ -17,12 +17,20 @@ class Sink:
     closed: bool = False
     reading: bool = True
     unsent: int = 0
+    """Bytes that the system does not take, the last ones."""
+    bytes_written: int = 0
     wake_at: float | None = None
     worker: Peer | None = None
 
     def write(self, data: bytes) -> None:
         """Keep what is sent."""
         self.written.append(data)
+        self.bytes_written += len(data)
+
+    @property
+    def bytes_taken(self) -> int:
+        """Bytes that the system has taken."""
+        return self.bytes_written - self.unsent
 
     def close(self) -> None:
         """Note the end."""

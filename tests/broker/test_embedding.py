@@ -23,7 +23,8 @@ from .inprocess import Clock, Peer, make_broker
 
 ACCEPT_PAUSE = 0.9
 """Seconds for which the port would rest where the system has no socket left."""
-OBSERVED = [name for name in vars(Observer) if not name.startswith("_")]
+OBSERVED = {name for name in vars(Observer) if not name.startswith("_")}
+OBSERVED.remove("stored_changed")
 
 
 class Recorder(Observer):

@@ -31,7 +31,7 @@ class Rights:
     """What a device that is let in may do: filters of variables, all by default."""
 
     write: tuple[str, ...] = ("#",)
-    read: tuple[str, ...] = ("#", "$SYS/#")
+    read: tuple[str, ...] = ("#", "$SYS/#", "$DEVICES/#")
     message: bool = True
 
     def may_write(self, name: str) -> bool:

@@ -1,18 +1,21 @@
 """Who is let in, and what becomes of who leaves (protocol A4, B4, B5, B7)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 import logging
 from typing import Final, Protocol
 
 from ..protocol import names
 from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import Access, Rights, Verdict, key_required
-from .devices import Device, DeviceDetails, Devices, Peer, Will
+from .device_records import DeviceRecords
+from .devices import Device, Devices, Peer, Will
 from .limits import Limits
 from .mailbox import Mailbox
 from .observers import Observer, Observers
+from .presence import Presence
 from .quota import Allowance, Quota
+from .request import Request
 from .router import Router, Subscriber
 from .traffic import Traffic
 
@@ -59,12 +62,8 @@ class Applicant(Peer, Subscriber, Protocol):
         """Where it comes from."""
 
     @property
-    def requested(self) -> str:
-        """The device ID that it asked for."""
-
-    @property
-    def requested_details(self) -> DeviceDetails:
-        """What it says of itself."""
+    def request(self) -> Request:
+        """The ID that it asked for, and what it says of itself."""
 
     @property
     def quota(self) -> Quota:
@@ -95,6 +94,8 @@ class Approval:
         devices: Devices,
         router: Router,
         mailbox: Mailbox,
+        presence: Presence,
+        records: DeviceRecords,
         observers: Observers,
         limits: Limits,
         traffic: Traffic,
@@ -106,6 +107,8 @@ class Approval:
         self._devices = devices
         self._router = router
         self._mailbox = mailbox
+        self._presence = presence
+        self._records = records
         self._observers = observers
         self._limits = limits
         self._traffic = traffic
@@ -149,7 +152,7 @@ class Approval:
 
         Raises Refusal (denied, key-required, limit). An error in the judgement is a refusal too.
         """
-        device_id = session.requested
+        device_id = session.request.device_id
         verdict = self._judge(session)
         if verdict is Verdict.ALLOW_AND_REMEMBER and session.admitted:
             verdict = Verdict.ASK
@@ -166,7 +169,7 @@ class Approval:
         return False
 
     def _judge(self, session: Applicant) -> Verdict:
-        device_id, identity = session.requested, session.identity
+        device_id, identity = session.request.device_id, session.identity
         try:
             return self._access.judge(device_id, identity, self._clock())
         except Refusal as refusal:
@@ -188,14 +191,14 @@ class Approval:
     def _notify_waiting(self, session: Applicant) -> None:
         self._observers.notify(
             Observer.device_waiting,
-            session.requested,
-            session.requested_details,
+            session.request.device_id,
+            session.request.details,
             session.address,
         )
 
     def _is_flapping(self, session: Applicant) -> bool:
         """Tell whether an ID has connected too often of late; a repeated ID is no connect."""
-        device = self._devices.get(session.requested)
+        device = self._devices.get(session.request.device_id)
         if device is None or device.session is session:
             return False
         earliest = self._clock() - _MINUTE
@@ -203,13 +206,14 @@ class Approval:
         return len(device.connects) >= self._limits.max_connects_per_minute
 
     def _let_in(self, session: Applicant, *, remember: bool = False) -> None:
-        device_id = session.requested
-        device = self._enter(device_id)
+        device_id = session.request.device_id
+        device = self._records.enter(device_id)
         self._unauthorized.pop(session, None)
         self.cancel_request(session)
         old = session.device
         if old is not None and old is not device and old.session is session:
             self._devices.detach(old)
+            self._presence.disconnected(old)
             self._observers.notify(
                 Observer.device_disconnected, old, CloseReason.CLIENT_CLOSE
             )
@@ -220,17 +224,20 @@ class Approval:
             device.connected_at = self._now()
             device.connects.append(self._clock())
             self._devices.attach(device, session)
-        device.details = session.requested_details
+        device.details = session.request.details
         device.address = session.address
         device.last_seen = self._now()
         device.asleep_until = device.will = None
+        device.wants_receipts = session.request.receipts
         if previous is not None and previous is not session:
             previous.close(CloseReason.TAKEN_OVER)
         self._set_rights(session, self._access.rights_of(device_id))
         session.allow(device)
-        self._mailbox.deliver_waiting(device)
+        self._mailbox.identified(device)
         if remember:
             self._remember(session, device)
+        if previous is not session:
+            self._presence.connected(device)
         self._observers.notify(Observer.device_connected, device)
 
     def _set_rights(self, session: Peer, rights: Rights) -> None:
@@ -244,27 +251,17 @@ class Approval:
         session.admitted = True
         self._access.known.add(device.id)
         self._access.permit_left -= 1
+        self._presence.follow_access()
         self._observers.notify(Observer.device_admitted, device)
         if self._access.permit_left == 0:
             self._access.permit_until = 0
             self._observers.notify(Observer.window_closed)
 
-    def _enter(self, device_id: str) -> Device:
-        return self._devices.enter(device_id, self._limits.devices, self._may_forget)
-
-    def _may_forget(self, device: Device) -> bool:
-        """Tell whether nothing is lost where a device is forgotten."""
-        return (
-            device.session is None
-            and device.asleep_until is None
-            and not self._mailbox.waiting_for(device.id)
-        )
-
     def cancel_request(self, session: Applicant) -> None:
         """Withdraw what a session asked for from who is to decide."""
-        if self.waiting.get(session.requested) is session:
-            del self.waiting[session.requested]
-            self._observers.notify(Observer.device_left, session.requested)
+        if self.waiting.get(session.request.device_id) is session:
+            del self.waiting[session.request.device_id]
+            self._observers.notify(Observer.device_left, session.request.device_id)
 
     # What a person decides
 
@@ -274,6 +271,7 @@ class Approval:
         self._access.known.add(device_id)
         if session := self.waiting.get(device_id):
             self._let_in_or_refuse(session)
+        self._presence.follow_access()
 
     def refuse(self, device_id: str) -> None:
         """Keep a device out from now on; one that waits is told so, one that is in is closed."""
@@ -281,6 +279,7 @@ class Approval:
         self._access.refused.add(device_id)
         if session := self.waiting.get(device_id):
             session.refuse(Refusal(BadReason.DENIED, "this device is kept out"))
+        self._presence.follow_access()
         self._close_device(device_id, CloseReason.DENIED)
 
     def permit(self, seconds: float) -> None:
@@ -319,6 +318,7 @@ class Approval:
             self._access.keys[device_id] = key
             if session := self.waiting.get(device_id):
                 session.refuse(key_required())
+        self._presence.follow_access()
         self._close_device(device_id, CloseReason.DISCONNECTED)
 
     def disconnect(self, device_id: str) -> bool:
@@ -330,9 +330,9 @@ class Approval:
         self._access.known.discard(device_id)
         self._access.keys.pop(device_id, None)
         self._access.rights.pop(device_id, None)
+        self._presence.follow_access()
         self._close_device(device_id, CloseReason.REVOKED)
-        self._devices.forget(device_id)
-        self._mailbox.forget(device_id)
+        self._records.forget(device_id)
 
     def _close_device(self, device_id: str, reason: CloseReason) -> bool:
         device = self._devices.get(device_id)
@@ -376,9 +376,11 @@ class Approval:
             if sleep is not None:
                 device.asleep_until = self._clock() + sleep
                 device.will = will
+            if reason is not CloseReason.SHUTDOWN:
+                self._presence.disconnected(device)
             self._observers.notify(Observer.device_disconnected, device, reason)
         if will is not None and reason not in CLOSES_WITHOUT_WILL:
-            self._publish_will(will, device.id if device else "")
+            self._records.publish_will(will, device.id if device else "")
 
     def _remember_guest(self, session: Applicant) -> None:
         """Add up what the guests of an address have cost, those that go at the same time too."""
@@ -391,39 +393,3 @@ class Approval:
         self._guests[session.address] = left
         if len(self._guests) > _MAX_GUESTS:
             del self._guests[next(iter(self._guests))]
-
-    def restore_device(
-        self,
-        device_id: str,
-        *,
-        address: str,
-        last_seen: float | None,
-        sleep: float | None,
-    ) -> None:
-        """Take a device as it was before a restart; sleep is what is left of it, in seconds."""
-        device = self._enter(device_id)
-        device.address = address
-        device.last_seen = last_seen
-        if sleep is not None:
-            device.asleep_until = self._clock() + sleep
-
-    def wake_sleepers(self) -> Iterator[None]:
-        """Look for devices that have not come back within their time, step by step."""
-        now = self._clock()
-        for device in tuple(self._devices):
-            if device.asleep_until is not None and device.asleep_until <= now:
-                will, device.will, device.asleep_until = device.will, None, None
-                if will is not None:
-                    self._publish_will(will, device.id)
-                self._observers.notify(Observer.device_lost, device)
-            yield
-
-    def _publish_will(self, will: Will, device_id: str) -> None:
-        if not self._access.rights_of(device_id).may_write(will.name):
-            return
-        try:
-            self._router.publish(
-                will.name, will.value, device=device_id, retain=will.retain
-            )
-        except Refusal as refusal:
-            _LOGGER.debug("A will could not be published: %s", refusal)

@@ -1,7 +1,7 @@
 """The broker: its rooms put together, and what Home Assistant and the server need of them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 import logging
 import time
 
@@ -9,16 +9,25 @@ from ..protocol.definitions import Definition, Rules
 from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import Access, Identity, Rights
 from .approval import Applicant, Approval
+from .archive import Archive
+from .changes import Changes
 from .commands import Commands
+from .definition_sets import DefinitionSets, fingerprint
+from .descriptions import Descriptions
+from .device_records import DeviceRecords
 from .devices import Devices
 from .fast_path import FastPath
+from .greeting import Greeting
 from .limits import Limits
 from .mailbox import Delivery, Mailbox
 from .observers import Observer, Observers, Teller, Watcher
 from .outbox import Sink
+from .owners import Owners
+from .presence import Presence
 from .quota import Allowance, Scheduler
 from .router import Router
 from .session import Session
+from .stored import StoredClock, StoredDevice, StoredMessage
 from .sys_tree import SysTree
 from .traffic import Traffic
 from .variables import SYSTEM, Variable, Variables
@@ -58,38 +67,98 @@ class Broker:
         self._version = version
         self._traffic = Traffic()
         self._observers = Observers()
+        self._changes = Changes(self._observers)
+        rules = rules or Rules()
+        judged_by = fingerprint(version, rules.classes)
+        self._sets = DefinitionSets(
+            self.variables.get,
+            self._changes,
+            lambda device_id: fingerprint(judged_by, self.access.rights_of(device_id)),
+        )
+        owners = Owners(self.variables, self.devices, self._observers)
         self._router = Router(
             self.variables,
+            self.devices,
+            owners,
+            self._sets,
+            self._changes,
             self.limits,
             self._observers,
             Teller(self.scheduler.later),
             self._traffic,
             now,
         )
+        self._descriptions = Descriptions(
+            self._router, owners, self._sets, self._observers, self._traffic
+        )
         self._mailbox = Mailbox(
-            self.devices, self.access, self.limits, self._traffic, clock
+            self.devices,
+            self.access,
+            self._changes,
+            self.limits,
+            self._traffic,
+            clock,
+            now,
+        )
+        self._presence = Presence(
+            self._router,
+            self.devices,
+            self.access,
+            self._changes,
+            self.limits,
+            clock,
+            now,
+        )
+        self._records = DeviceRecords(
+            self.access,
+            self.variables,
+            self.devices,
+            self._router,
+            self._descriptions,
+            self._mailbox,
+            self._presence,
+            self._changes,
+            self._observers,
+            self.limits,
+            clock,
+            now,
         )
         self._approval = Approval(
             self.access,
             self.devices,
             self._router,
             self._mailbox,
+            self._presence,
+            self._records,
             self._observers,
             self.limits,
             self._traffic,
             clock,
             now,
         )
+        self.archive = Archive(
+            self._router,
+            self._descriptions,
+            self._records,
+            self._presence,
+            self._mailbox,
+            now,
+        )
+        """What is on file."""
+        self._greeting = Greeting(self._sets, self.limits, now)
         self._started = clock()
         self._system_at = clock()
         self._sys_tree = SysTree(self._router, self._system_values(), now)
         self._commands = Commands(
             self._router,
+            self._descriptions,
+            self._sets,
             self._mailbox,
             self._approval,
             self._sys_tree,
+            self._observers,
             self.limits,
-            rules or Rules(),
+            rules,
         )
         self._fast_path = FastPath(
             self._router, self.devices, self.scheduler, self._traffic, now
@@ -99,6 +168,7 @@ class Broker:
             self.limits.unauthorized_share_total_burst,
             clock(),
         )
+        self._presence.follow_access()
 
     def _system_values(self) -> dict[str, Callable[[], object]]:
         return {
@@ -129,13 +199,17 @@ class Broker:
 
     @property
     def changed(self) -> dict[str, None]:
-        """Names of the variables that are to be saved."""
-        return self._router.changed
+        """Names of what is to be saved: variables, and what core/stored.py names."""
+        return self._changes.names
 
     def take_changed(self) -> dict[str, None]:
         """Take these names: they are not to be saved again until they change again."""
-        changed, self._router.changed = self._router.changed, {}
-        return changed
+        return self._changes.take()
+
+    @property
+    def secrets(self) -> Collection[str]:
+        """Names of variables whose values are not to be shown (protocol B6)."""
+        return self._router.secrets.names
 
     @property
     def uptime(self) -> float:
@@ -184,6 +258,7 @@ class Broker:
             guest=self.access.guests,
             commands=self._commands,
             fast_path=self._fast_path,
+            greeting=self._greeting,
             register=self._approval,
             scheduler=self.scheduler,
             strangers=self._strangers,
@@ -244,9 +319,9 @@ class Broker:
     def define(self, name: str, definition: Definition | None, *, device: str) -> None:
         """Describe a variable; None takes its description away.
 
-        Raises Refusal: bad-name, read-only, limit.
+        Raises Refusal: bad-name, read-only, limit, forbidden.
         """
-        self._router.define(name, definition, device=device)
+        self._descriptions.define(name, definition, device=device)
 
     def read(self, pattern: str) -> list[Variable]:
         """Return the variables that a name or filter matches, with or without a value.
@@ -258,20 +333,22 @@ class Broker:
             self._sys_tree.refresh()
         return [variable for variable in found if variable is not None]
 
-    def restore(self, variables: Iterable[Variable]) -> None:
-        """Take stored variables as they were, before any client is let in."""
-        self._router.restore(variables)
-
     # Messages
 
     def send(
-        self, sender: str, target: str, value: str, *, ttl: float | None = None
+        self,
+        sender: str,
+        target: str,
+        value: str,
+        *,
+        ttl: float | None = None,
+        re: str = "",
     ) -> Delivery:
         """Send a message (value in wire form) from a device ID to a device ID, `*` or homeassistant.
 
-        Raises Refusal: bad-name, no-such-device, device-busy, limit.
+        Raises Refusal: bad-name, malformed, no-such-device, device-busy, limit.
         """
-        return self._mailbox.send(sender, target, value, ttl=ttl)
+        return self._mailbox.send(sender, target, value, ttl=ttl, re=re)
 
     # Devices
 
@@ -310,18 +387,15 @@ class Broker:
     def revoke(self, device_id: str, *, delete_variables: bool = False) -> None:
         """Forget a device: it is not known any more, its connection, messages and, if asked for, variables go."""
         self._approval.revoke(device_id)
-        if delete_variables:
-            self.scheduler.later(self._delete_variables(device_id))
+        self.scheduler.later(
+            self._records.forget_variables(device_id, delete=delete_variables)
+        )
         self.flush()
 
-    def _delete_variables(self, owner: str) -> Iterator[None]:
-        for variable in self.variables:
-            if (
-                variable.owner == owner
-                and self.variables.get(variable.name) is variable
-            ):
-                self._router.delete(variable.name)
-            yield
+    def know(self, device_ids: Iterable[str]) -> None:
+        """Know devices from now on; those that wait are not let in by it."""
+        self.access.known.update(device_ids)
+        self._presence.follow_access()
 
     def restore_device(
         self,
@@ -335,12 +409,21 @@ class Broker:
 
         One that there is no room for is passed over.
         """
-        try:
-            self._approval.restore_device(
-                device_id, address=address, last_seen=last_seen, sleep=sleep
-            )
-        except Refusal as refusal:
-            _LOGGER.debug("A device is not taken over: %s", refusal)
+        self._records.restore_device(
+            device_id, address=address, last_seen=last_seen, sleep=sleep
+        )
+
+    # On file
+
+    def restore(
+        self,
+        variables: Iterable[Variable] = (),
+        devices: Iterable[StoredDevice] = (),
+        messages: Iterable[StoredMessage] = (),
+        clock: StoredClock | None = None,
+    ) -> None:
+        """Take all as it was, before any client is let in; clock is that of the last save."""
+        self.archive.restore(variables, devices, messages, clock)
 
     # Life
 
@@ -352,8 +435,9 @@ class Broker:
         """Look after all that has its time; called about once a second."""
         now = self.clock()
         self.scheduler.later(self._tick_sessions(now))
-        self.scheduler.later(self._approval.wake_sleepers())
+        self.scheduler.later(self._records.wake_sleepers())
         self._mailbox.expire()
+        self._presence.tick()
         if now - self._system_at >= self.limits.system_interval:
             self._system_at = now
             self._sys_tree.refresh()

@@ -10,26 +10,23 @@ from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import ALL_RIGHTS
 from .answers import HELLO_ANSWERED, ok_lines
 from .approval import Approval
-from .devices import DeviceDetails, Will
+from .definition_sets import DefinitionSets, Described
+from .descriptions import Descriptions
+from .devices import Will
 from .limits import Limits
 from .mailbox import Mailbox
+from .observers import Observer, Observers
+from .parameters import Params, flag, required, seconds, token, whole_number
+from .request import Request
 from .router import Router
 from .session import Session
 from .states import State
-from .subscriptions import levels
+from .subscriptions import DEFINITIONS, FULL, levels
 from .sys_tree import SysTree
 from .variables import SYSTEM, Variable
 
-type Params = Mapping[str, str]
-
-_SEQ_LENGTH: Final = 32
-_SECONDS_DIGITS: Final = 9
-_YES_NO: Final = {"YES": True, "NO": False}
-_KEEPALIVE: Final = (10, 3600)
-"""Seconds of silence that a client may ask for."""
-
-UNAUTHORIZED_COMMANDS: Final = frozenset({"ID", "HELLO?", "HELLO!", "CLOSE"})
-"""Commands that a client may use before it is let in."""
+UNAUTHORIZED_COMMANDS: Final = frozenset({"ID", "HELLO?", "HELLO!", "CLOSE", "GOT"})
+"""Commands that a client may use before it is let in; its GOT is passed over."""
 
 
 class Commands:
@@ -38,30 +35,35 @@ class Commands:
     def __init__(
         self,
         router: Router,
+        descriptions: Descriptions,
+        sets: DefinitionSets,
         mailbox: Mailbox,
         approval: Approval,
         sys_tree: SysTree,
+        observers: Observers,
         limits: Limits,
         rules: Rules,
     ) -> None:
         """Publish and find by router, send by mailbox, let in by approval; rules judge descriptions."""
         self._router = router
+        self._descriptions = descriptions
+        self._sets = sets
         self._mailbox = mailbox
         self._approval = approval
         self._sys_tree = sys_tree
+        self._observers = observers
         self._limits = limits
         self._rules = rules
 
     def execute(self, session: Session, message: wire.Message) -> None:
         """Carry out a command and answer it. Raises Refusal where it can't be."""
         command, params = message
-        seq = params.get("SEQ", "-")
-        if not 1 <= len(seq) <= _SEQ_LENGTH or not seq.isprintable():
+        try:
+            token(params, "SEQ")
+        except Refusal:
             del params["SEQ"]
-            raise Refusal(
-                BadReason.MALFORMED, f"SEQ has 1 to {_SEQ_LENGTH} printable characters"
-            )
-        _flag(params, "ACK", default=True)
+            raise
+        flag(params, "ACK", default=True)
         handler = self._HANDLERS.get(command)
         if handler is None:
             known = ", ".join(self._HANDLERS)
@@ -81,16 +83,11 @@ class Commands:
         """HELLO! needs no answer: that it came is enough."""
 
     def _identify(self, session: Session, params: Params) -> None:
-        device_id = _required(params, "ID")
-        names.check_device_id(device_id)
-        keepalive = _seconds(params, "KEEPALIVE")
-        session.check_id_change(device_id)
+        request = Request.parse(params)
+        session.check_id_change(request.device_id)
         if session.state is State.WAITING:
             self._approval.cancel_request(session)
-        session.request(device_id, DeviceDetails.parse(params), params)
-        if keepalive is not None:
-            least, most = _KEEPALIVE
-            session.keepalive.wanted = min(max(keepalive, least), most)
+        session.ask(request)
         try:
             if self._approval.ask(session):
                 session.await_decision()
@@ -99,7 +96,7 @@ class Commands:
 
     def _close(self, session: Session, params: Params) -> None:
         try:
-            sleep = _seconds(params, "SLEEP") or None
+            sleep = seconds(params, "SLEEP") or None
             if sleep is not None:
                 sleep = min(sleep, self._limits.max_sleep)
         except Refusal:
@@ -109,20 +106,23 @@ class Commands:
     # Reading (A2, B3)
 
     def _subscribe(self, session: Session, params: Params) -> None:
-        pattern = _required(params, "VARIABLE")
-        replay = _flag(params, "REPLAY", default=True)
-        definitions = _flag(params, "DEF", default=False)
+        pattern = required(params, "VARIABLE")
+        replay = flag(params, "REPLAY", default=True)
+        definitions = flag(params, "DEF", default=False)
+        full = flag(params, "FULL", default=False)
         found = self._search(session, pattern)
         if pattern not in session.patterns:
             self._check_room(session, pattern)
-        self._router.subscribe(pattern, session, definitions=definitions)
+        wishes = DEFINITIONS * definitions | FULL * full
+        self._router.subscribe(pattern, session, wishes)
+        session.wants_full = session.wants_full or full
         if pattern not in session.patterns:
             session.patterns[pattern] = None
             session.filter_levels += levels(pattern)
         session.ok(params)
         if replay or definitions:
             session.stream(
-                _replay(session, found, values=replay, definitions=definitions)
+                self._replay(session, found, values=replay, definitions=definitions)
             )
 
     def _check_room(self, session: Session, pattern: str) -> None:
@@ -140,7 +140,7 @@ class Commands:
         self._router.check_room(pattern)
 
     def _unsubscribe(self, session: Session, params: Params) -> None:
-        pattern = _required(params, "VARIABLE")
+        pattern = required(params, "VARIABLE")
         if pattern in session.patterns:
             del session.patterns[pattern]
             session.filter_levels -= levels(pattern)
@@ -157,16 +157,19 @@ class Commands:
         session.ok(params)
 
     def _get(self, session: Session, params: Params) -> None:
-        pattern = _required(params, "VARIABLE")
+        pattern = required(params, "VARIABLE")
+        write = (
+            self._router.write_full if flag(params, "FULL", default=False) else _write
+        )
         found = self._search(session, pattern)
         if not names.is_wildcard(pattern):
             variable = next(found)
             if variable is None or variable.value is None:
                 raise names.no_such_variable(pattern)
-            session.answer(variable.replay())
+            session.answer(write(variable))
             session.ok(params)
             return
-        session.stream(chain(_values(session, found), ok_lines(params)))
+        session.stream(chain(_values(session, found, write), ok_lines(params)))
 
     def _search(self, session: Session, pattern: str) -> Iterator[Variable | None]:
         """Find what a name or filter matches and this client may read; None is a step without a find."""
@@ -179,6 +182,33 @@ class Commands:
         if not names.is_wildcard(pattern) and not rights.may_read(pattern):
             raise self._forbidden(session, f"this device may not read {pattern}")
         return (one if one and rights.may_read(one.name) else None for one in found)
+
+    def _replay(
+        self,
+        session: Session,
+        found: Iterator[Variable | None],
+        *,
+        values: bool,
+        definitions: bool,
+    ) -> Iterator[bytes | None]:
+        """Tell a new subscriber what there is, each variable once even where it changes meanwhile."""
+        router, outbox = self._router, session.outbox
+        for variable in found:
+            told = b""
+            full = (
+                variable is not None
+                and session.wants_full
+                and router.tells_in_full(variable.name, outbox)
+            )
+            if variable is not None and definitions and variable.definition:
+                told = outbox.take_definition(variable, full=full)
+            if variable is not None and values:
+                newer = outbox.take_newer(variable.name)
+                if newer is not None:
+                    told += newer
+                elif variable.value is not None:
+                    told += router.write_full(variable) if full else variable.replay()
+            yield told or None
 
     # Publishing (A2, B4, B6)
 
@@ -193,32 +223,64 @@ class Commands:
         return Refusal(BadReason.FORBIDDEN, detail)
 
     def _publish(self, session: Session, params: Params) -> None:
-        name, value = _required(params, "VARIABLE"), _required(params, "VALUE")
-        retain = _flag(params, "RETAIN", default=True)
+        name, value = required(params, "VARIABLE"), required(params, "VALUE")
+        retain = flag(params, "RETAIN", default=True)
         self._check_write(session, name)
         self._router.publish(name, value, device=session.device_id, retain=retain)
         session.ok(params)
 
     def _delete(self, session: Session, params: Params) -> None:
-        name = _required(params, "VARIABLE")
+        name = required(params, "VARIABLE")
         self._check_write(session, name)
         self._router.delete(name)
         session.ok(params)
 
     def _define(self, session: Session, params: Params) -> None:
-        name = _required(params, "VARIABLE")
-        definition = Definition.parse(params, self._rules) if "TYPE" in params else None
+        described = session.described
+        try:
+            notes = self._describe(session, params)
+        except Refusal:
+            described.refused = True
+            raise
+        more = {"DETAIL": wire.encode("; ".join(notes))} if notes else {}
+        session.ok(params, **more)
+
+    def _describe(self, session: Session, params: Params) -> tuple[str, ...]:
+        name = required(params, "VARIABLE")
+        definition = (
+            Definition.parse(params, self._rules, name) if "TYPE" in params else None
+        )
         self._check_write(session, name)
         if definition is not None and definition.set is not None:
             self._check_write(session, definition.set)
-        self._router.define(name, definition, device=session.device_id)
+        self._descriptions.define(name, definition, device=session.device_id)
+        if definition is None:
+            session.described.variables.pop(name, None)
+            return ()
+        session.described.add(name, self._limits.variables_per_client)
+        return definition.notes
+
+    def _complete_definitions(self, session: Session, params: Params) -> None:
+        required(params, "TOKEN")
+        required(params, "COUNT")
+        name, count = token(params, "TOKEN"), whole_number(params, "COUNT") or 0
+        device = session.device
+        if device is None:
+            raise Refusal(BadReason.NOT_AUTHORIZED, "send ID first")
+        described, session.described = session.described, Described()
+        self._sets.complete(device.id, name, count, described)
         session.ok(params)
+        self._observers.notify(
+            Observer.descriptions_complete,
+            device.id,
+            self._sets.stale(device.id, name),
+        )
 
     def _set_will(self, session: Session, params: Params) -> None:
-        name = _required(params, "VARIABLE")
+        name = required(params, "VARIABLE")
         self._router.check_writable(name)
         self._check_write(session, name)
-        retain = _flag(params, "RETAIN", default=True)
+        retain = flag(params, "RETAIN", default=True)
         value = params.get("VALUE")
         session.will = None if value is None else Will(name, value, retain)
         session.ok(params)
@@ -226,12 +288,16 @@ class Commands:
     # Messages (A2, B5)
 
     def _send(self, session: Session, params: Params) -> None:
-        target, value = _required(params, "DEVICE"), _required(params, "VALUE")
+        target, value = required(params, "DEVICE"), required(params, "VALUE")
         if not session.rights.message and target.lower() != names.HOME_ASSISTANT:
             raise self._forbidden(session, "this device may not send messages")
-        ttl = _seconds(params, "TTL")
-        self._mailbox.send(session.device_id, target, value, ttl=ttl)
+        ttl, re = seconds(params, "TTL"), token(params, "RE")
+        self._mailbox.send(session.device_id, target, value, ttl=ttl, re=re)
         session.ok(params)
+
+    def _got(self, session: Session, params: Params) -> None:
+        if session.device is not None:
+            self._mailbox.acknowledge(session.device, params.get("RECEIPT", ""))
 
     _HANDLERS: ClassVar[Mapping[str, Callable[["Commands", Session, Params], None]]] = {
         "HELLO?": _hello,
@@ -245,13 +311,21 @@ class Commands:
         "DEL": _delete,
         "DEF": _define,
         "WILL": _set_will,
+        "DEFS": _complete_definitions,
         "MSG": _send,
+        "GOT": _got,
         "CLOSE": _close,
     }
 
 
+def _write(variable: Variable) -> bytes:
+    return variable.replay()
+
+
 def _values(
-    session: Session, found: Iterator[Variable | None]
+    session: Session,
+    found: Iterator[Variable | None],
+    write: Callable[[Variable], bytes],
 ) -> Iterator[bytes | None]:
     """Tell the values that there are, each after what waits of its variable from before it."""
     for variable in found:
@@ -259,49 +333,4 @@ def _values(
             yield None
         else:
             newer = session.outbox.take_newer(variable.name) or b""
-            yield newer + variable.replay()
-
-
-def _replay(
-    session: Session,
-    found: Iterator[Variable | None],
-    *,
-    values: bool,
-    definitions: bool,
-) -> Iterator[bytes | None]:
-    """Tell a new subscriber what there is, each variable once even where it changes meanwhile."""
-    for variable in found:
-        told = b""
-        if variable is not None and definitions and variable.definition:
-            told = session.outbox.take_definition(variable)
-        if variable is not None and values:
-            newer = session.outbox.take_newer(variable.name)
-            if newer is not None:
-                told += newer
-            elif variable.value is not None:
-                told += variable.replay()
-        yield told or None
-
-
-def _required(params: Params, key: str) -> str:
-    if key not in params:
-        raise Refusal(BadReason.MISSING_PARAMETER, key)
-    return params[key]
-
-
-def _flag(params: Params, key: str, *, default: bool) -> bool:
-    value = params.get(key)
-    if value is None:
-        return default
-    if value not in _YES_NO:
-        raise Refusal(BadReason.MALFORMED, f"{key} is YES or NO")
-    return _YES_NO[value]
-
-
-def _seconds(params: Params, key: str) -> float | None:
-    value = params.get(key)
-    if value is None:
-        return None
-    if not value.isdecimal() or len(value) > _SECONDS_DIGITS:
-        raise Refusal(BadReason.MALFORMED, f"{key} is a whole number of seconds")
-    return float(value)
+            yield newer + write(variable)

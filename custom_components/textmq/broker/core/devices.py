@@ -10,6 +10,7 @@ from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import Identity, Rights
 from .outbox import Outbox
 from .quota import Allowance
+from .receipts import Receipts
 
 
 class DeviceState(StrEnum):
@@ -80,9 +81,11 @@ class Device:
         "details",
         "id",
         "last_seen",
+        "receipts",
         "seconds",
         "session",
         "violations",
+        "wants_receipts",
         "will",
     )
 
@@ -102,6 +105,9 @@ class Device:
         """Times of the latest connects, of the monotonic clock."""
         self.seconds: Allowance | None = None
         """What it may cost, over all its connections; None where it has not been here."""
+        self.receipts = Receipts()
+        self.wants_receipts = False
+        """It acknowledges messages, over the connection of now."""
         self.violations = 0
         """How often the device tried what its rights do not allow."""
 
@@ -136,29 +142,30 @@ class Devices:
         """Return a device by ID."""
         return self._by_id.get(device_id)
 
-    def enter(
-        self, device_id: str, limit: int, may_forget: Callable[[Device], bool]
-    ) -> Device:
-        """Return the device of an ID, made where it is new, as the latest of all.
-
-        Where there are more than limit the longest gone that may be forgotten is. Raises
-        Refusal (limit) where there is none.
-        """
+    def is_there(self, device_id: str) -> bool:
+        """Tell whether a device is connected, or asleep within its time."""
         device = self._by_id.get(device_id)
-        if device is None:
-            if len(self._by_id) >= limit:
-                self._forget_one(may_forget)
-            device = Device(device_id)
-        else:
-            del self._by_id[device_id]
-        self._by_id[device_id] = device
-        return device
+        return device is not None and device.state is not DeviceState.DISCONNECTED
 
-    def _forget_one(self, may_forget: Callable[[Device], bool]) -> None:
+    def make_room(
+        self, device_id: str, limit: int, may_forget: Callable[[Device], bool]
+    ) -> Device | None:
+        """Forget the longest gone that may be forgotten, where a new ID would be one too many; return it.
+
+        Raises Refusal (limit) where there is none.
+        """
+        if device_id in self._by_id or len(self._by_id) < limit:
+            return None
         gone = next((one for one in self if may_forget(one)), None)
         if gone is None:
             raise Refusal(BadReason.LIMIT, "there are too many devices already")
-        del self._by_id[gone.id]
+        return self._by_id.pop(gone.id)
+
+    def enter(self, device_id: str) -> Device:
+        """Return the device of an ID, made where it is new, as the latest of all."""
+        device = self._by_id.pop(device_id, None) or Device(device_id)
+        self._by_id[device_id] = device
+        return device
 
     def attach(self, device: Device, session: Peer) -> None:
         """Connect a device with the session that speaks for it."""

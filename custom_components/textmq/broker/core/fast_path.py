@@ -49,6 +49,7 @@ class FastPath:
         now = self._now()
         target: Route | Outbox | None = None
         lines: list[str] = []
+        full_lines: list[str] = []
         untold: list[Untold] = []
         done = 0
         for item in items:
@@ -57,7 +58,7 @@ class FastPath:
                 break
             place = routes.get(prefix) or outboxes.get(prefix)
             if lines and place is not target:
-                self._hand_over(target, lines)
+                self._hand_over(target, lines, full_lines)
                 if is_over():
                     break
             if isinstance(place, Route):
@@ -65,9 +66,12 @@ class FastPath:
                 generation = place.generation
                 previous = store(place, value, device, now)
                 variable = place.variable
-                if place.receivers:
+                if place.receivers or place.full_receivers:
                     target = place
                     lines.append(f"{variable.prefix}{value} | END\n")
+                    if place.full_receivers:
+                        more = variable.full(now)
+                        full_lines.append(f"{variable.prefix}{value}{more} | END\n")
                 if place.watchers:
                     publication = Publication(
                         variable.name, value, previous, now, device, True
@@ -84,17 +88,22 @@ class FastPath:
             if refreshed and is_over():
                 break
             if untold and len(untold) >= _MAX_UNTOLD:
-                self._hand_over(target, lines)
+                self._hand_over(target, lines, full_lines)
                 self._tell(untold)
                 if is_over():
                     break
         if lines:
-            self._hand_over(target, lines)
+            self._hand_over(target, lines, full_lines)
         if untold:
             self._tell(untold)
         return done
 
-    def _hand_over(self, target: Route | Outbox | None, lines: list[str]) -> None:
+    def _hand_over(
+        self,
+        target: Route | Outbox | None,
+        lines: list[str],
+        full_lines: list[str],
+    ) -> None:
         """Give joined lines to the subscribers of a variable, or to a device."""
         if target is None or not lines:
             return
@@ -103,6 +112,10 @@ class FastPath:
         lines.clear()
         if isinstance(target, Route):
             self._router.deliver(target, blob, count)
+            if full_lines:
+                blob = "".join(full_lines).encode("ascii")
+                full_lines.clear()
+                self._router.deliver_full(target, blob, count)
         else:
             self._traffic.sent += count
             target.push(blob)

@@ -82,6 +82,9 @@ class Limits:
     max_sleep: float = 7 * 86400
     """Longest sleep that a device may announce: a longer one counts as that (B5)."""
 
+    presence_grace: float = 60
+    """Time after a start in which a device that was connected before may come without having been away."""
+
     devices: int = 2000
     """Devices remembered, connected or not: twice the clients, the longest gone is forgotten first."""
 

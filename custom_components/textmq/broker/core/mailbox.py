@@ -1,27 +1,26 @@
-"""Messages: to connected devices at once, and those that wait for one that is away (protocol A2, B5)."""
+"""Messages: to connected devices at once, and those that are kept until a device has them (protocol A2, B5)."""
 
-from collections import Counter
 from collections.abc import Callable
 from enum import Enum
-import heapq
+from functools import partial
 import logging
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..protocol import names, wire
 from ..protocol.reasons import BadReason, Refusal
 from .access import Access
+from .changes import Changes
 from .devices import Device, Devices
 from .limits import Limits
+from .messages import KeptMessage, KeptMessages
+from .outbox import Outbox
+from .stored import DEVICE_PREFIX, StoredMessage
 from .traffic import Traffic
 
 _LOGGER = logging.getLogger(__name__)
 
 _MAX_NAMES_IN_DETAIL: Final = 10
 """Devices that an answer names at most."""
-_SPARE_EXPIRIES: Final = 1000
-"""Entries of the heap that may be out of date before it is made again."""
-_MAX_EXPIRED_AT_ONCE: Final = 1000
-"""Messages that are dropped at a time, so that it takes no longer than a slice."""
 
 
 class Delivery(Enum):
@@ -31,14 +30,6 @@ class Delivery(Enum):
     QUEUED = "queued"
 
 
-class Waiting(NamedTuple):
-    """A MSG that waits for its device until a time of the monotonic clock."""
-
-    line: bytes
-    until: float
-    sender: str
-
-
 class Mailbox:
     """Sends messages from device to device."""
 
@@ -46,63 +37,122 @@ class Mailbox:
         self,
         devices: Devices,
         access: Access,
+        changes: Changes,
         limits: Limits,
         traffic: Traffic,
         clock: Callable[[], float],
+        now: Callable[[], float],
     ) -> None:
-        """Send to these devices; access tells which are known, clock is monotonic, in seconds."""
+        """Send to these devices; access tells which are known.
+
+        clock is monotonic, now the wall's, both in seconds.
+        """
         self._devices = devices
         self._access = access
+        self._changes = changes
         self._limits = limits
         self._traffic = traffic
-        self._clock = clock
-        self._waiting: dict[str, list[Waiting]] = {}
-        self._expiries: list[tuple[float, str]] = []
-        """Heap of the times at which a message for a device may have to go."""
-        self._bytes_of: Counter[str] = Counter()
-        """Bytes that wait, by sender."""
-        self._count = 0
-        self.bytes = 0
-        """Bytes of all messages that wait."""
-        self.home_assistant: Callable[[str, str], None] | None = None
-        """Takes the messages to Home Assistant: the sender's ID ("" without one), the value."""
+        self._kept = KeptMessages(changes, limits, clock, now)
+        self._home_assistant: Callable[[str, str], None] | None = None
+        self.is_on_file = False
+        """What is to be saved is saved: numbers of receipts wait for it."""
 
     def waiting_for(self, device_id: str) -> int:
-        """Count the messages that wait for a device."""
-        return len(self._waiting.get(device_id, ()))
+        """Count the messages that are kept for a device."""
+        return len(self._kept.of(device_id))
+
+    @property
+    def home_assistant(self) -> Callable[[str, str], None] | None:
+        """Takes the messages to Home Assistant: the sender's ID ("" without one), the value."""
+        return self._home_assistant
+
+    @home_assistant.setter
+    def home_assistant(self, receive: Callable[[str, str], None] | None) -> None:
+        self._home_assistant = receive
+        if receive is not None:
+            for message in self._kept.of(names.HOME_ASSISTANT):
+                self._kept.remove(message)
+                self._give_home_assistant(message.sender, message.value)
+
+    # Sending
 
     def send(
-        self, sender: str, target: str, value: str, *, ttl: float | None = None
+        self,
+        sender: str,
+        target: str,
+        value: str,
+        *,
+        ttl: float | None = None,
+        re: str = "",
     ) -> Delivery:
         """Send a message (value in wire form) from a device ID to a device ID, `*` or homeassistant.
 
-        Raises Refusal: bad-name, malformed, no-such-device, device-busy, limit.
+        It is kept for ttl seconds; re is passed through. Raises Refusal: bad-name, malformed,
+        no-such-device, device-busy, limit.
         """
-        blob = f"{wire.message_head(sender)}{value}{wire.END}\n".encode("ascii")
         if target == names.EVERYONE:
-            return self._send_to_everyone(sender, blob)
+            if ttl is not None:
+                raise Refusal(
+                    BadReason.MALFORMED, "a message to every device can't wait: no TTL"
+                )
+            return self._send_to_everyone(sender, _line(sender, value, re))
         if target.lower() == names.HOME_ASSISTANT:
-            return self._send_to_home_assistant(sender, target, value)
+            return self._send_to_home_assistant(sender, target, value, ttl, re)
         names.check_device_id(target)
         device = self._devices.get(target)
-        if device is not None and device.session is not None:
-            if not device.session.outbox.deliver_message(blob):
+        if device is None or device.session is None:
+            if ttl is None or not self._is_known(target):
+                raise _no_such_device(target)
+            self._kept.check_room(target, sender, value, ttl)
+            self._kept.add(target, sender, value, ttl, re)
+            return Delivery.QUEUED
+        if ttl is None:
+            if not device.session.outbox.deliver_message(_line(sender, value, re)):
                 raise _busy(target)
             self._traffic.sent += 1
             return Delivery.DELIVERED
-        if ttl is None or not self._is_known(target):
+        return self._send_kept(device, device.session.outbox, sender, value, ttl, re)
+
+    def _send_kept(
+        self,
+        device: Device,
+        outbox: Outbox,
+        sender: str,
+        value: str,
+        ttl: float,
+        re: str,
+    ) -> Delivery:
+        """Send to a connected device what is kept until the device has it."""
+        if not outbox.has_room:
+            raise _busy(device.id)
+        if device.wants_receipts or outbox.paused:
+            detail = "has not acknowledged" if device.wants_receipts else ""
+            self._kept.check_room(device.id, sender, value, ttl, detail)
+        else:
+            self._kept.check_ttl(ttl)
+        self._kept.add(device.id, sender, value, ttl, re)
+        self._tell(device)
+        return Delivery.DELIVERED
+
+    def _send_to_home_assistant(
+        self, sender: str, target: str, value: str, ttl: float | None, re: str
+    ) -> Delivery:
+        if self._home_assistant is not None:
+            self._give_home_assistant(sender, value)
+            return Delivery.DELIVERED
+        if ttl is None:
             raise _no_such_device(target)
-        self._queue(target, sender, blob, ttl)
+        self._kept.check_room(names.HOME_ASSISTANT, sender, value, ttl)
+        self._kept.add(names.HOME_ASSISTANT, sender, value, ttl, re)
         return Delivery.QUEUED
 
-    def _send_to_home_assistant(self, sender: str, target: str, value: str) -> Delivery:
-        if self.home_assistant is None:
-            raise _no_such_device(target)
+    def _give_home_assistant(self, sender: str, value: str) -> None:
+        if self._home_assistant is None:
+            return
         try:
-            self.home_assistant(sender, value)
+            self._home_assistant(sender, value)
         except Exception:
             _LOGGER.exception("A message to Home Assistant failed")
-        return Delivery.DELIVERED
 
     def _send_to_everyone(self, sender: str, blob: bytes) -> Delivery:
         busy = []
@@ -119,83 +169,85 @@ class Mailbox:
     def _is_known(self, device_id: str) -> bool:
         return self._access.knows(device_id) or self._devices.get(device_id) is not None
 
-    def _queue(self, device_id: str, sender: str, blob: bytes, ttl: float) -> None:
-        limits = self._limits
-        if ttl > limits.message_ttl:
-            raise Refusal(
-                BadReason.LIMIT, f"TTL is at most {limits.message_ttl:g} seconds"
-            )
-        self.expire()
-        if self.waiting_for(device_id) >= limits.max_queued_messages:
-            raise _busy(device_id)
-        if (
-            sender != names.HOME_ASSISTANT
-            and self._bytes_of[sender] + len(blob) > limits.queued_bytes_per_sender
-        ):
-            raise Refusal(
-                BadReason.DEVICE_BUSY,
-                "too many messages of this sender wait for devices that are away",
-            )
-        if self.bytes + len(blob) > limits.max_queued_bytes:
-            raise Refusal(
-                BadReason.DEVICE_BUSY,
-                "too many messages wait for devices that are away",
-            )
-        message = Waiting(blob, self._clock() + ttl, sender)
-        self._waiting.setdefault(device_id, []).append(message)
-        heapq.heappush(self._expiries, (message.until, device_id))
-        self._account(message, 1)
-        self._tidy()
+    # What is kept
 
-    def _tidy(self) -> None:
-        """Make the heap again where most of its entries are of messages that are gone."""
-        if len(self._expiries) > _SPARE_EXPIRIES + 2 * self._count:
-            self._expiries = [
-                (message.until, device_id)
-                for device_id, messages in self._waiting.items()
-                for message in messages
-            ]
-            heapq.heapify(self._expiries)
+    def identified(self, device: Device) -> None:
+        """Give a device that has said who it is all that is kept for it, the oldest first."""
+        outbox = device.session.outbox if device.session else None
+        for message in self._kept.of(device.id):
+            if not (message.handing and message.outbox is outbox):
+                message.outbox = None
+        self._tell(device)
 
-    def _account(self, message: Waiting, sign: int) -> None:
-        size = sign * len(message.line)
-        self.bytes += size
-        self._count += sign
-        self._bytes_of[message.sender] += size
-        if not self._bytes_of[message.sender]:
-            del self._bytes_of[message.sender]
-
-    def deliver_waiting(self, device: Device) -> None:
-        """Give a device that has come what waits for it."""
+    def _tell(self, device: Device) -> None:
+        """Give a connected device, in their order, what it was not given over this connection."""
         if device.session is None:
             return
-        now = self._clock()
-        for message in self.forget(device.id):
-            if message.until <= now:
+        outbox = device.session.outbox
+        for message in self._kept.of(device.id):
+            if message.outbox is outbox:
                 continue
-            device.session.outbox.deliver_message(message.line, accepted=True)
+            numbered = device.wants_receipts
+            if numbered and not (message.receipt or self._number(device, message)):
+                return
+            message.outbox, message.handing = outbox, not numbered
+            outbox.deliver_message(
+                message.line(receipt=numbered),
+                accepted=True,
+                handed=None if numbered else partial(self._kept.remove, message),
+            )
             self._traffic.sent += 1
 
-    def forget(self, device_id: str) -> list[Waiting]:
-        """Drop, and return, what waits for a device."""
-        messages = self._waiting.pop(device_id, [])
-        for message in messages:
-            self._account(message, -1)
-        return messages
+    def _number(self, device: Device, message: KeptMessage) -> bool:
+        """Give a message its number; False where none is on file yet."""
+        receipts = device.receipts
+        if receipts.needs_reserve():
+            if self.is_on_file:
+                self._changes.add_urgent(DEVICE_PREFIX + device.id)
+            else:
+                receipts.write()
+                receipts.written()
+        message.receipt = receipts.take()
+        if message.receipt:
+            self._kept.changed(message)
+        return message.receipt > 0
+
+    def reserve_written(self, device_id: str) -> None:
+        """Go on with the numbers of a device that are on file now, or can't be."""
+        device = self._devices.get(device_id)
+        if device is not None:
+            device.receipts.written()
+            self._tell(device)
+
+    def acknowledge(self, device: Device, number: str) -> None:
+        """Drop a message that a device has taken; what is the number of none is passed over."""
+        for message in self._kept.of(device.id):
+            if message.receipt and str(message.receipt) == number:
+                self._kept.remove(message)
+
+    def forget(self, device_id: str) -> None:
+        """Drop what is kept for a device."""
+        for message in self._kept.of(device_id):
+            self._kept.remove(message)
 
     def expire(self) -> None:
         """Drop the messages whose time has passed."""
-        now = self._clock()
-        for _ in range(_MAX_EXPIRED_AT_ONCE):
-            if not self._expiries or self._expiries[0][0] > now:
-                return
-            _, device_id = heapq.heappop(self._expiries)
-            messages = self._waiting.get(device_id, [])
-            for message in [one for one in messages if one.until <= now]:
-                messages.remove(message)
-                self._account(message, -1)
-            if not messages:
-                self._waiting.pop(device_id, None)
+        self._kept.expire()
+
+    # Over a restart
+
+    def restore(self, message: StoredMessage) -> None:
+        """Take a message as it was before a restart, with what is left of its time."""
+        self._kept.restore(message)
+
+    def stored(self, name: str) -> StoredMessage | None:
+        """Return what is to be on file under a name, None where it is gone."""
+        return self._kept.stored(name)
+
+
+def _line(sender: str, value: str, re: str) -> bytes:
+    more = f" | RE={re}" if re else ""
+    return f"{wire.message_head(sender)}{value}{more}{wire.END}\n".encode("ascii")
 
 
 def _no_such_device(device_id: str) -> Refusal:

@@ -1,7 +1,7 @@
 """What the broker tells those who listen inside its process."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 import logging
 from typing import Final
@@ -28,6 +28,7 @@ class Publication:
     time: float
     device: str
     retain: bool
+    will: bool = False
 
     @property
     def text(self) -> str:
@@ -91,6 +92,17 @@ class Observer:
 
     def variable_deleted(self, variable: Variable) -> None:
         """A variable is gone."""
+
+    def variable_moved(self, variable: Variable, former: str) -> None:
+        """A variable belongs to another device; former is the ID of the one before, "" for none."""
+
+    def descriptions_complete(
+        self, device_id: str, stale: Collection[Variable]
+    ) -> None:
+        """A device has told all its descriptions; stale are those of earlier sets (protocol B6)."""
+
+    def stored_changed(self, name: str) -> None:
+        """Something else than a variable is to be on file within a second (core/stored.py)."""
 
 
 class Observers:

@@ -18,11 +18,23 @@ _ENTRY: Final = 400
 """Bytes that what waits of a name takes, at most, besides its messages."""
 
 
+type Handed = Callable[[], None]
+"""Is called when the system has taken a message for the client."""
+
+
 class Writer(Protocol):
     """Where the bytes go."""
 
     def write(self, data: bytes) -> None:
         """Send bytes; calls `pause` when too much waits to be sent."""
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes that were written so far, as they go over the wire."""
+
+    @property
+    def bytes_taken(self) -> int:
+        """Bytes of these that the system has taken."""
 
 
 class Sink(Writer, Protocol):
@@ -51,7 +63,7 @@ class Sink(Writer, Protocol):
 class _Held:
     """What waits of one variable, in the order of its publishes: its latest state, and events."""
 
-    __slots__ = ("lines", "missed", "size", "state_at")
+    __slots__ = ("full", "lines", "missed", "size", "state_at")
 
     def __init__(self, missed: int) -> None:
         self.lines: list[bytes | None] = []
@@ -62,6 +74,8 @@ class _Held:
         """Events that were dropped before the first of these."""
         self.size = 0
         """Bytes that this takes, besides the value."""
+        self.full = False
+        """The client wants the value in the full form."""
 
     @property
     def events(self) -> int:
@@ -96,6 +110,7 @@ class Outbox:
         "_definitions",
         "_ended",
         "_events",
+        "_handing",
         "_held",
         "_held_size",
         "_limits",
@@ -103,6 +118,7 @@ class Outbox:
         "_look_up",
         "_may_read",
         "_missed",
+        "_now",
         "_on_overflow",
         "_pending_messages",
         "_replay",
@@ -123,10 +139,11 @@ class Outbox:
         look_up: Callable[[str], Variable | None],
         may_read: Callable[[str], bool],
         on_overflow: Callable[[], None],
+        now: Callable[[], float],
     ) -> None:
         """Write to writer; look_up finds a variable by name, may_read tells whether the client may read it.
 
-        on_overflow is called in place of writing when more waits than may.
+        on_overflow is called in place of writing when more waits than may; now is the wall's clock.
         """
         self._writer = writer
         self._scheduler = scheduler
@@ -134,6 +151,7 @@ class Outbox:
         self._look_up = look_up
         self._may_read = may_read
         self._on_overflow = on_overflow
+        self._now = now
         self._ended = False
         self.queued = False
         self.cause: Worker | None = None
@@ -149,8 +167,11 @@ class Outbox:
         self._events = 0
         self._missed: dict[str, int] = {}
         """Events that were dropped where none of the variable is left to say so: the next one does."""
-        self._definitions: dict[str, None] = {}
-        self._pending_messages: list[bytes] = []
+        self._definitions: dict[str, bool] = {}
+        """Descriptions that wait, each with whether it is wanted in the full form."""
+        self._pending_messages: list[tuple[bytes, Handed | None]] = []
+        self._handing: list[tuple[int | None, Handed]] = []
+        """Whom to tell when the system has taken as many bytes; None where they are not written yet."""
 
     # What is to be sent
 
@@ -173,10 +194,12 @@ class Outbox:
         """See to it that what was taken is written in this turn of the event loop."""
         self._scheduler.add(self)
 
-    def deliver(self, name: str, blob: bytes) -> None:
+    def deliver(self, name: str, blob: bytes, *, full: bool = False) -> None:
         """Take SUB messages of a variable; while the client does not read, the value of then waits for it."""
         if self.holding:
-            self._hold(name).put_state(None)
+            held = self._hold(name)
+            held.full = full
+            held.put_state(None)
         else:
             self.push(blob)
 
@@ -209,26 +232,41 @@ class Outbox:
         held.put(blob)
         self._grow(held.size - before)
 
-    def deliver_definition(self, variable: Variable) -> None:
+    def deliver_definition(self, variable: Variable, *, full: bool) -> None:
         """Take a variable's new description; the latest is kept while the client does not read."""
         if self.holding:
-            self._definitions[variable.name] = None
+            self._definitions[variable.name] = full
         else:
-            self.push(variable.describe())
+            self.push(variable.describe(full=full))
 
-    def deliver_message(self, blob: bytes, *, accepted: bool = False) -> bool:
+    def deliver_message(
+        self, blob: bytes, *, accepted: bool = False, handed: Handed | None = None
+    ) -> bool:
         """Take a MSG; False where too many wait already for a client that does not read.
 
-        One that was accepted before, and waited for the device, is always taken.
+        One that was accepted before, and is kept until the client has it, is always taken; handed
+        is called when the system has taken it.
         """
         if not self.paused:
-            self.push(blob)
+            self._push_message(blob, handed)
             return True
-        waiting = len(self._pending_messages)
-        if waiting >= self._limits.max_queued_messages and not accepted:
+        if not (accepted or self.has_room):
             return False
-        self._pending_messages.append(blob)
+        self._pending_messages.append((blob, handed))
         return True
+
+    @property
+    def has_room(self) -> bool:
+        """One more message can be taken, whether the client reads or not."""
+        return (
+            not self.paused
+            or len(self._pending_messages) < self._limits.max_queued_messages
+        )
+
+    def _push_message(self, blob: bytes, handed: Handed | None) -> None:
+        if handed is not None:
+            self._handing.append((None, handed))
+        self.push(blob)
 
     def _hold(self, name: str) -> _Held:
         held = self._held.get(name)
@@ -280,17 +318,18 @@ class Outbox:
         held = self._held.get(name)
         return self._join(name) if held and held.state_at >= 0 else None
 
-    def take_definition(self, variable: Variable) -> bytes:
+    def take_definition(self, variable: Variable, *, full: bool) -> bytes:
         """Write the description of a variable that is about to be told, whether it waits or not."""
-        self._definitions.pop(variable.name, None)
-        return variable.describe()
+        waiting = self._definitions.pop(variable.name, False)
+        return variable.describe(full=full or waiting)
 
     def _take_held(self) -> Iterator[bytes | None]:
         while self._definitions:
             name = next(iter(self._definitions))
-            del self._definitions[name]
+            full = self._definitions.pop(name)
             variable = self._look_up(name)
-            yield variable.describe() if variable and self._may_read(name) else None
+            readable = variable is not None and self._may_read(name)
+            yield variable.describe(full=full) if variable and readable else None
         while self._held:
             yield self._join(next(iter(self._held)))
 
@@ -309,7 +348,7 @@ class Outbox:
                 if line is not None:
                     lines.append(line)
                 elif variable and variable.value is not None:
-                    lines.append(variable.delivery())
+                    lines.append(variable.delivery(self._now() if held.full else None))
             elif line is not None:
                 lines.append(_marked(line, missed))
                 missed = 0
@@ -333,6 +372,22 @@ class Outbox:
             lines.clear()
             self._size = 0
             self._writer.write(data)
+            if self._handing:
+                written = self._writer.bytes_written
+                self._handing = [
+                    (written if end is None else end, handed)
+                    for end, handed in self._handing
+                ]
+                self.settle()
+
+    def settle(self) -> None:
+        """Tell of the messages that the system has taken meanwhile."""
+        while self._handing:
+            end, handed = self._handing[0]
+            if end is None or end > self._writer.bytes_taken:
+                return
+            del self._handing[0]
+            handed()
 
     def pause(self) -> None:
         """The client does not read: hold back what can wait."""
@@ -341,14 +396,17 @@ class Outbox:
     def resume(self) -> None:
         """The client reads again; `pump` gives it what waited."""
         self.paused = False
-        self._lines.extend(self._pending_messages)
-        self._pending_messages.clear()
+        pending, self._pending_messages = self._pending_messages, []
+        for blob, handed in pending:
+            self._push_message(blob, handed)
 
     def end(self) -> None:
         """Write what was taken, and forget what waits."""
         self._held_size = 0
         self.flush()
+        self.settle()
         self._ended = True
+        self._handing.clear()
         self._replay = None
         self._held.clear()
         self._definitions.clear()

@@ -8,11 +8,14 @@ from ..protocol.framing import FIRST_LINE_DETAIL, Framer, Opening
 from ..protocol.reasons import SILENT_CLOSES, BadReason, CloseReason, Refusal
 from .access import ALL_RIGHTS, Identity, Rights
 from .answers import HELLO, OK, bad_line, ok_lines
-from .devices import Device, DeviceDetails, Will
+from .definition_sets import Described
+from .devices import Device, Will
+from .greeting import Greeting
 from .keepalive import KeepAlive, Life
 from .limits import Limits
 from .outbox import Outbox, Sink
 from .quota import Allowance, Quota, Scheduler
+from .request import Request
 from .states import TRANSITIONS, UNAUTHORIZED_STATES, State, Step
 from .traffic import Traffic
 from .variables import Variable
@@ -54,8 +57,8 @@ class Session:
         "_delayed",
         "_fast_path",
         "_framer",
+        "_greeting",
         "_head",
-        "_id_answer",
         "_id_changes",
         "_limits",
         "_malformed",
@@ -68,6 +71,7 @@ class Session:
         "_traffic",
         "address",
         "admitted",
+        "described",
         "device",
         "filter_levels",
         "guest",
@@ -80,11 +84,11 @@ class Session:
         "patterns",
         "quota",
         "received",
-        "requested",
-        "requested_details",
+        "request",
         "rights",
         "state",
         "unauthorized",
+        "wants_full",
         "will",
     )
 
@@ -97,6 +101,7 @@ class Session:
         guest: bool,
         commands: Commands,
         fast_path: Canonical,
+        greeting: Greeting,
         register: Register,
         scheduler: Scheduler,
         strangers: Allowance,
@@ -114,6 +119,7 @@ class Session:
         self._sink = sink
         self._commands = commands
         self._fast_path = fast_path
+        self._greeting = greeting
         self._register = register
         self._scheduler = scheduler
         self._limits = limits
@@ -126,11 +132,14 @@ class Session:
         self.unauthorized = not guest
         """It is not let in yet, and must be."""
         self.device: Device | None = None
-        self.requested = ""
-        self.requested_details = DeviceDetails()
+        self.request = Request()
+        """The latest ID."""
+        self.described = Described()
         self.rights: Rights = ALL_RIGHTS
         self.admitted = False
         self.patterns: dict[str, None] = {}
+        self.wants_full = False
+        """It has asked for the full form of something."""
         self.filter_levels = 0
         self.will: Will | None = None
         self.received = 0
@@ -139,7 +148,6 @@ class Session:
         self._opened = False
         self._framer = Framer(limits.max_line)
         self._head = wire.message_head("")
-        self._id_answer: Mapping[str, str] = {}
         changes = limits.max_id_changes_per_minute
         self._id_changes = Allowance(changes / _MINUTE, changes, self.opened_at)
         self._malformed = 0
@@ -150,6 +158,7 @@ class Session:
             look_up,
             lambda name: self.rights.may_read(name),
             lambda: self.close(CloseReason.SLOW_READER),
+            now,
         )
         self.guest = guest
         """It need not say who it is."""
@@ -304,25 +313,23 @@ class Session:
 
     def check_id_change(self, device_id: str) -> None:
         """Count a change of the ID. Raises Refusal (limit) where there were too many of late."""
-        if not self.requested or device_id == self.requested:
+        if self.request.device_id in ("", device_id):
             return
         if self._id_changes.wait(self._clock()):
             raise Refusal(BadReason.LIMIT, "this connection changes its ID too often")
         self._id_changes.balance -= 1
 
-    def request(
-        self, device_id: str, details: DeviceDetails, params: Mapping[str, str]
-    ) -> None:
-        """Note what an ID asks for; params are those that its answer needs."""
+    def ask(self, request: Request) -> None:
+        """Note what an ID asks for."""
         if self.state is State.WAITING:
             self.quota.command(_SECOND_REQUEST)
             self.answer_refusal(
                 Refusal(BadReason.NOT_AUTHORIZED, "another ID came after it"),
-                self._id_answer,
+                self.request.params,
             )
-        self.requested = device_id
-        self.requested_details = details
-        self._id_answer = params
+        self.request = request
+        if request.keepalive is not None:
+            self.keepalive.wanted = request.keepalive
 
     def await_decision(self) -> None:
         """Wait for a person."""
@@ -338,18 +345,16 @@ class Session:
                 self.resume_allowance(device.seconds)
         device.seconds = self.quota.seconds
         self.device = device
+        self.described = Described()
         self._head = wire.message_head(device.id)
-        self.ok(
-            self._id_answer,
-            KEEPALIVE=f"{self.keepalive.interval:g}",
-            TIME=wire.encode_time(self._now()),
-        )
+        answer = self._greeting.answer(self.request, self.keepalive.interval)
+        self.ok(self.request.params, **answer)
         self.outbox.write_soon()
         self._scheduler.flush()
 
     def refuse(self, refusal: Refusal) -> None:
         """Refuse the ID that was asked for, and close."""
-        self.answer_refusal(refusal, self._id_answer)
+        self.answer_refusal(refusal, self.request.params)
         limited = refusal.reason is BadReason.LIMIT
         self.close(CloseReason.LIMIT if limited else CloseReason.DENIED)
 
@@ -362,13 +367,7 @@ class Session:
 
     def stream(self, lines: Iterator[bytes | None]) -> None:
         """Send messages as fast as the client takes them; None is a step without one."""
-        self.outbox.stream(self._counted(lines))
-
-    def _counted(self, lines: Iterator[bytes | None]) -> Iterator[bytes | None]:
-        for line in lines:
-            if line is not None:
-                self._traffic.sent += line.count(b"\n")
-            yield line
+        self.outbox.stream(self._traffic.count(lines))
 
     def ok(self, params: Mapping[str, str], **more: str) -> None:
         """Answer OK to a command with these parameters, where it wants an answer (protocol B2)."""
@@ -396,6 +395,7 @@ class Session:
 
     def tick(self, now: float) -> None:
         """Look after keep-alive and the time to identify; now is of the monotonic clock (A4)."""
+        self.outbox.settle()
         if self.state is State.STRANGER:
             if now - self.opened_at >= self._limits.identify_timeout:
                 if not self._opened:

@@ -9,6 +9,11 @@ from typing import Final
 
 from ..protocol import names
 
+DEFINITIONS: Final = 1
+"""Wish of a subscriber: descriptions too (DEF=YES)."""
+FULL: Final = 2
+"""Wish of a subscriber: all that is known with each value (FULL=YES)."""
+
 _SUBSCRIPTION: Final = 250
 """Bytes that a subscription takes besides its text, about."""
 _NODE: Final = 450
@@ -32,8 +37,8 @@ class _Level[S]:
 
     def __init__(self) -> None:
         self.levels: dict[str, _Level[S]] = {}
-        self.here: dict[S, bool] = {}
-        self.below: dict[S, bool] = {}
+        self.here: dict[S, int] = {}
+        self.below: dict[S, int] = {}
 
     @property
     def unused(self) -> bool:
@@ -41,25 +46,25 @@ class _Level[S]:
 
 
 class Subscriptions[S]:
-    """Subscribers by what they subscribed to; each keeps whether it wants descriptions too (DEF=YES)."""
+    """Subscribers by what they subscribed to, each with its wishes."""
 
     def __init__(self) -> None:
         """Make an empty set."""
-        self._exact: dict[str, dict[S, bool]] = {}
+        self._exact: dict[str, dict[S, int]] = {}
         self._root = _Level[S]()
         self.nodes = 0
         """Levels of all filters together, those that filters share counted once."""
         self.bytes = 0
         """Memory of all subscriptions together, as estimated."""
 
-    def add(self, pattern: str, subscriber: S, *, definitions: bool = False) -> None:
-        """Subscribe to a valid name or filter; again changes the option."""
+    def add(self, pattern: str, subscriber: S, wishes: int = 0) -> None:
+        """Subscribe to a valid name or filter; again changes the wishes."""
         subscribers = self._subscribers(pattern)
         if subscriber not in subscribers:
             self.bytes += size(pattern)
-        subscribers[subscriber] = definitions
+        subscribers[subscriber] = wishes
 
-    def _subscribers(self, pattern: str) -> dict[S, bool]:
+    def _subscribers(self, pattern: str) -> dict[S, int]:
         """Return the subscribers of a name or filter, to add to them."""
         if not names.is_wildcard(pattern):
             return self._exact.setdefault(pattern, {})
@@ -93,17 +98,17 @@ class Subscriptions[S]:
             del parent.levels[key]
             self.nodes -= 1
 
-    def match(self, name: str) -> dict[S, bool]:
-        """Return the subscribers of a variable, each once, with whether it wants descriptions."""
+    def match(self, name: str) -> dict[S, int]:
+        """Return the subscribers of a variable, each once, with all that it wishes."""
         found = dict(self._exact.get(name, {}))
         if self._root.unused:
             return found
         for subscribers in self._match(name):
-            for subscriber, definitions in subscribers.items():
-                found[subscriber] = definitions or found.get(subscriber, False)
+            for subscriber, wishes in subscribers.items():
+                found[subscriber] = wishes | found.get(subscriber, 0)
         return found
 
-    def _match(self, name: str) -> Iterator[dict[S, bool]]:
+    def _match(self, name: str) -> Iterator[dict[S, int]]:
         reached = [self._root]
         wild = not name.startswith("$")
         for text in name.split("/"):

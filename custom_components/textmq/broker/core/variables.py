@@ -10,31 +10,58 @@ SYSTEM = "$"
 """First character of the names of the broker's own variables (protocol B9)."""
 
 
+def may_own(device_id: str) -> bool:
+    """Tell whether variables can belong to who has this ID (protocol B6)."""
+    return device_id not in ("", names.HOME_ASSISTANT)
+
+
 class Variable:
     """A named value; values are in wire form, `text` is what a person reads."""
 
     __slots__ = (
+        "account",
         "definition",
+        "described_by",
         "device",
         "dirty",
         "name",
-        "owner",
         "prefix",
+        "set_count",
+        "set_rules",
+        "set_token",
         "time",
         "value",
+        "will",
     )
 
-    def __init__(self, name: str, owner: str = "") -> None:
-        """Make a variable without a value, which counts towards its owner's (a device ID's) share."""
+    def __init__(self, name: str, account: str = "") -> None:
+        """Make a variable without a value, which counts towards the share of an account."""
         self.name = name
-        self.owner = owner
+        self.account = account
+        """Its owner, or who made it where that can't own anything."""
         self.value: str | None = None
         self.time = 0.0
         self.device = ""
+        """ID of the device that published it last, "" for a client without one."""
+        self.will = False
+        """The value is the will of its device (protocol B4)."""
         self.definition: Definition | None = None
+        self.described_by = ""
+        """ID of the device that described it last."""
+        self.set_token = ""
+        """Token of the set of descriptions that its description belongs to, "" for none (protocol B6)."""
+        self.set_count = 0
+        """How many descriptions that set has."""
+        self.set_rules = ""
+        """Fingerprint of the rules by which it was accepted."""
         self.prefix = wire.delivery_prefix(name)
         self.dirty = False
         """It has changed and is not saved yet."""
+
+    @property
+    def owner(self) -> str:
+        """ID of the device that it belongs to, "" where it belongs to none (protocol B6)."""
+        return self.account if may_own(self.account) else ""
 
     @property
     def text(self) -> str | None:
@@ -46,20 +73,38 @@ class Variable:
         """It has neither value nor description yet."""
         return self.value is None and self.definition is None
 
-    def delivery(self) -> bytes:
-        """Write the current value as a live SUB message."""
-        return f"{self.prefix}{self.value}{wire.END}\n".encode("ascii")
+    def age(self, now: float) -> float | None:
+        """Return the seconds since its publish; None where its time is later than now (protocol B3)."""
+        return now - self.time if self.time <= now else None
+
+    def delivery(self, now: float | None = None) -> bytes:
+        """Write the current value as a live SUB message, in the full form of now where that is given."""
+        more = "" if now is None else self.full(now)
+        return f"{self.prefix}{self.value}{more}{wire.END}\n".encode("ascii")
+
+    def full(self, now: float) -> str:
+        """Write what the full form has besides the value (protocol B3)."""
+        age = self.age(now)
+        parts = [
+            f" | TIME={wire.encode_time(self.time)}",
+            "" if age is None else f" | AGE={int(age)}",
+            f" | DEVICE={self.device} | OWNER={self.owner}",
+            " | WILL=YES" if self.will else "",
+        ]
+        return "".join(parts)
 
     def replay(self) -> bytes:
         """Write the current value as a replay, with its time (protocol B3)."""
         time = wire.encode_time(self.time)
         return f"{self.prefix}{self.value} | TIME={time}{wire.END}\n".encode("ascii")
 
-    def describe(self) -> bytes:
-        """Write the description as a DEF message, without TYPE where there is none (protocol B6)."""
+    def describe(self, *, full: bool = False) -> bytes:
+        """Write the description as a DEF message, without TYPE where there is none (protocol B3, B6)."""
         params = {"VARIABLE": self.name}
         if self.definition:
             params |= self.definition.params
+        if full:
+            params |= {"DEVICE": self.described_by, "OWNER": self.owner}
         return wire.encode_message("DEF", params)
 
 
@@ -70,7 +115,7 @@ class Variables:
         """Make an empty table."""
         self._by_name: dict[str, Variable] = {}
         self._system = 0
-        self._owned: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._all: tuple[Variable, ...] | None = None
 
     def __len__(self) -> int:
@@ -85,9 +130,9 @@ class Variables:
         """Return a variable by name."""
         return self._by_name.get(name)
 
-    def owned(self, owner: str) -> int:
-        """Count the variables that an owner has created."""
-        return self._owned[owner]
+    def count(self, account: str) -> int:
+        """Count the variables of an account."""
+        return self._counts[account]
 
     def add(self, variable: Variable) -> None:
         """Put a new variable into the table."""
@@ -96,15 +141,27 @@ class Variables:
         if variable.name.startswith(SYSTEM):
             self._system += 1
         else:
-            self._owned[variable.owner] += 1
+            self._counts[variable.account] += 1
 
     def remove(self, variable: Variable) -> None:
         """Take a variable out of the table."""
         del self._by_name[variable.name]
         self._all = None
-        self._owned[variable.owner] -= 1
-        if not self._owned[variable.owner]:
-            del self._owned[variable.owner]
+        if variable.name.startswith(SYSTEM):
+            self._system -= 1
+        else:
+            self._uncount(variable.account)
+
+    def move(self, variable: Variable, account: str) -> None:
+        """Count a variable towards another account from now on."""
+        self._uncount(variable.account)
+        variable.account = account
+        self._counts[account] += 1
+
+    def _uncount(self, account: str) -> None:
+        self._counts[account] -= 1
+        if not self._counts[account]:
+            del self._counts[account]
 
     def search(self, pattern: str) -> Iterator[Variable | None]:
         """Find the variables that a valid filter matches, the broker's own where it names them.

@@ -123,9 +123,12 @@ class Definition:
     hidden: bool = False
     set: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    secret: bool = False
+    hides_value: bool = False
 
     @classmethod
-    def parse(cls, given: Mapping[str, str], rules: Rules) -> Self:
+    def parse(cls, given: Mapping[str, str], rules: Rules, name: str = "") -> Self:
         """Check the parameters of a DEF that has a TYPE; an empty one counts as not given.
 
         Raises Refusal (bad-definition) whose detail names what would be right.

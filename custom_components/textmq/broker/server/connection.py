@@ -58,6 +58,8 @@ class Connection:
         "_tls",
         "_tls_server",
         "_unsent",
+        "bytes_taken",
+        "bytes_written",
         "quota",
         "scheduled",
         "trace",
@@ -97,6 +99,10 @@ class Connection:
         self._drained = 0
         self._lost = False
         self._unsent = bytearray()
+        self.bytes_written = 0
+        """Bytes that were to be sent so far, as they go over the wire."""
+        self.bytes_taken = 0
+        """Bytes of these that the system has taken."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self.scheduled = False
         self._reading = True
@@ -215,6 +221,7 @@ class Connection:
         self._send(data)
 
     def _send(self, data: bytes) -> None:
+        self.bytes_written += len(data)
         if self._lost or not data:
             return
         if self._unsent:
@@ -227,6 +234,7 @@ class Connection:
             except OSError:
                 self._lose_soon()
                 return
+            self.bytes_taken += count
             if count == len(data):
                 return
             self._unsent += memoryview(data)[count:]
@@ -243,6 +251,7 @@ class Connection:
         except OSError:
             self._lose()
             return
+        self.bytes_taken += count
         del self._unsent[:count]
         if not self._unsent:
             self._watch()

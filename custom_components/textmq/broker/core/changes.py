@@ -1,0 +1,24 @@
+"""What is to be saved: the names of what has changed (protocol A6)."""
+
+from .observers import Observer, Observers
+
+
+class Changes:
+    """Names of variables, and of what else is on file (core/stored.py), since they were taken last."""
+
+    def __init__(self, observers: Observers) -> None:
+        """Tell observers of what is to be saved soon."""
+        self._observers = observers
+        self.names: dict[str, None] = {}
+        """Always the same object: the way of a publish adds to it itself."""
+
+    def add_urgent(self, name: str) -> None:
+        """Note what is to be on file within a second."""
+        self.names[name] = None
+        self._observers.notify(Observer.stored_changed, name)
+
+    def take(self) -> dict[str, None]:
+        """Take the names: they are not to be saved again until they change again."""
+        taken = dict(self.names)
+        self.names.clear()
+        return taken

@@ -1,0 +1,48 @@
+"""Whom a variable belongs to (protocol B6)."""
+
+from .devices import Devices
+from .observers import Observer, Observers
+from .variables import Variable, Variables, may_own
+
+
+class Owners:
+    """Gives variables to the devices that described, or else published, them last."""
+
+    def __init__(
+        self, variables: Variables, devices: Devices, observers: Observers
+    ) -> None:
+        """Keep the accounts of variables; devices tell who is there."""
+        self._variables = variables
+        self._devices = devices
+        self._observers = observers
+
+    def published(self, variable: Variable) -> None:
+        """Follow another publisher than before."""
+        if not may_own(variable.described_by) and may_own(variable.device):
+            self._give(variable, variable.device)
+
+    def described(self, variable: Variable, *, taken: bool) -> None:
+        """Follow another description than before; taken means that the one before was another device's.
+
+        Its owner keeps the variable as long as it is there.
+        """
+        by = variable.described_by
+        if may_own(by) and not (taken and self.is_there(variable)):
+            self._give(variable, by)
+        self.published(variable)
+
+    def forget(self, variable: Variable) -> None:
+        """Let a variable belong to no device."""
+        self._give(variable, "")
+
+    def is_there(self, variable: Variable) -> bool:
+        """Tell whether the owner of a variable is connected, or asleep within its time."""
+        return self._devices.is_there(variable.owner)
+
+    def _give(self, variable: Variable, device_id: str) -> None:
+        former = variable.owner
+        if variable.account == device_id:
+            return
+        self._variables.move(variable, device_id)
+        if not variable.is_new:
+            self._observers.notify(Observer.variable_moved, variable, former)

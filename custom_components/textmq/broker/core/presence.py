@@ -1,0 +1,193 @@
+"""Where the devices are that a person knows, as variables `$DEVICES/<id>` (protocol B5)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, NamedTuple, override
+
+from .access import Access
+from .changes import Changes
+from .devices import Device, Devices
+from .limits import Limits
+from .router import Route, Router
+from .stored import DEVICE_PREFIX, StoredClock, StoredDevice
+
+
+class Word(StrEnum):
+    """What the presence of a device begins with."""
+
+    CONNECTED = "CONNECTED"
+    ASLEEP = "ASLEEP"
+    LOST = "LOST"
+    DISCONNECTED = "DISCONNECTED"
+
+
+class Seen(NamedTuple):
+    """Where a device is, and since or until when, in seconds since 1970; 0 where that is not known."""
+
+    word: Word
+    time: float = 0
+
+    @override
+    def __str__(self) -> str:
+        """Write it as a value."""
+        if not self.time:
+            return self.word
+        key = "UNTIL" if self.word is Word.ASLEEP else "SINCE"
+        stamp = datetime.fromtimestamp(self.time, UTC)
+        return f"{self.word} {key}={stamp:%Y-%m-%dT%H:%M:%SZ}"
+
+
+NOT_KNOWN: Final = ""
+"""The value while nothing is known."""
+
+
+class Presence:
+    """Publishes where devices are, and knows it over restarts."""
+
+    def __init__(
+        self,
+        router: Router,
+        devices: Devices,
+        access: Access,
+        changes: Changes,
+        limits: Limits,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        """Tell of devices that access knows; clock is monotonic, now the wall's, both in seconds."""
+        self._router = router
+        self._devices = devices
+        self._access = access
+        self._changes = changes
+        self._limits = limits
+        self._clock = clock
+        self._now = now
+        self._routes: dict[str, Route] = {}
+        self._seen: dict[str, Seen] = {}
+        """Where each known device was seen last; what was so before a start may hold no longer."""
+        self._unsure: dict[str, Seen | None] = {}
+        """Devices that have not come since the start, and where they are if they do not; None: gone with its end."""
+        self._started = clock()
+
+    # Who is told of
+
+    def follow_access(self) -> None:
+        """Follow who is known now."""
+        for device_id in (*self._access.known, *self._access.keys):
+            if device_id not in self._routes:
+                self._add(device_id)
+        for device_id in tuple(self._routes):
+            if not self._access.knows(device_id):
+                self._remove(device_id)
+
+    def _add(self, device_id: str) -> None:
+        self._routes[device_id] = self._router.add_own(DEVICE_PREFIX + device_id)
+        device = self._devices.get(device_id)
+        if device is not None and device.session is not None:
+            self.connected(device)
+        elif device_id in self._seen:
+            self._publish(device_id)
+        else:
+            self._enter_new(device_id)
+
+    def _enter_new(self, device_id: str) -> None:
+        """Begin with a device of which nothing is on file."""
+        if self._clock() - self._started < self._limits.presence_grace:
+            self._unsure[device_id] = None
+        self._see(device_id, Seen(Word.DISCONNECTED))
+
+    def _remove(self, device_id: str) -> None:
+        self._router.remove_own(self._routes.pop(device_id))
+        self._seen.pop(device_id, None)
+        self._unsure.pop(device_id, None)
+        self._changes.add_urgent(DEVICE_PREFIX + device_id)
+
+    # Where it is
+
+    def connected(self, device: Device) -> None:
+        """A device has come."""
+        self._see_sure(device.id, Seen(Word.CONNECTED, device.connected_at or 0))
+
+    def disconnected(self, device: Device) -> None:
+        """A device has gone, asleep or not."""
+        now = self._now()
+        if device.asleep_until is None:
+            self._see_sure(device.id, Seen(Word.DISCONNECTED, now))
+        else:
+            until = now + device.asleep_until - self._clock()
+            self._see_sure(device.id, Seen(Word.ASLEEP, until))
+
+    def lost(self, device: Device) -> None:
+        """A sleeper has not come back in time."""
+        self._see_sure(device.id, Seen(Word.LOST, self._now()))
+
+    def _see_sure(self, device_id: str, seen: Seen) -> None:
+        self._unsure.pop(device_id, None)
+        self._see(device_id, seen)
+
+    def _see(self, device_id: str, seen: Seen) -> None:
+        if device_id not in self._routes:
+            return
+        self._seen[device_id] = seen
+        self._changes.add_urgent(DEVICE_PREFIX + device_id)
+        self._publish(device_id)
+
+    def _publish(self, device_id: str) -> None:
+        route = self._routes[device_id]
+        unsure = device_id in self._unsure
+        value = NOT_KNOWN if unsure else str(self._seen[device_id])
+        if route.variable.value != value:
+            self._router.publish_known(route, value, "", self._now())
+
+    # Over a restart
+
+    def restore(self, device: StoredDevice, clock: StoredClock | None) -> None:
+        """Take where a device was; clock is that of the last save."""
+        if (seen := _read(device)) is None:
+            return
+        self._seen[device.id] = seen
+        self._unsure.pop(device.id, None)
+        stop = clock.time if clock is not None and clock.stopped else None
+        if seen.word is Word.CONNECTED:
+            self._unsure[device.id] = None if stop is None else _gone(stop)
+        elif seen.word is Word.ASLEEP and seen.time <= self._now():
+            self._unsure[device.id] = Seen(Word.LOST, seen.time)
+        if device.id in self._routes:
+            self._publish(device.id)
+
+    def tick(self) -> None:
+        """Give up, after a while, the devices that have not come since the start."""
+        if not self._unsure or (
+            self._clock() - self._started < self._limits.presence_grace
+        ):
+            return
+        unsure, self._unsure = self._unsure, {}
+        for device_id, seen in unsure.items():
+            self._see(device_id, seen or _gone(self._now()))
+
+    def of(self, device_id: str) -> Seen | None:
+        """Return where a known device was seen last, whether that is sure or not."""
+        return self._seen.get(device_id)
+
+    def asleep_until(self, device_id: str) -> float | None:
+        """Return until when a device sleeps, in seconds since 1970; None where it does not."""
+        seen = self._seen.get(device_id)
+        return seen.time if seen and seen.word is Word.ASLEEP else None
+
+
+def _gone(time: float) -> Seen:
+    return Seen(Word.DISCONNECTED, time)
+
+
+def _read(device: StoredDevice) -> Seen | None:
+    """Read what is on file; None where it says nothing."""
+    word, _, rest = device.presence.partition(" ")
+    if word not in Word:
+        return None
+    _, _, text = rest.partition("=")
+    try:
+        time = datetime.fromisoformat(text).timestamp() if text else 0.0
+    except (ValueError, OverflowError, OSError):
+        time = 0.0
+    return Seen(Word(word), time)
