@@ -2,11 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+import time
 from typing import override
 
 from custom_components.textmq.broker.core.access import Access, AccessMode, Identity
 from custom_components.textmq.broker.core.broker import Broker
 from custom_components.textmq.broker.core.limits import Limits
+from custom_components.textmq.broker.core.stored import (
+    Stored,
+    StoredClock,
+    StoredDevice,
+    StoredMessage,
+)
 
 
 @dataclass
@@ -165,6 +172,8 @@ def make_broker(
     limits: Limits | None = None,
     loop: Loop | None = None,
     cpu_time: Clock | None = None,
+    now: Callable[[], float] = time.time,
+    version: str = "test",
 ) -> Broker:
     """Make a broker that writes at once, or in the turns of a loop; all that it does is work unless cpu_time tells."""
     clock = clock or Clock()
@@ -172,7 +181,73 @@ def make_broker(
         access=Access(mode, known),
         limits=limits,
         clock=clock,
+        now=now,
         cpu_time=cpu_time or clock,
-        version="test",
+        version=version,
         call_soon=loop.call_soon if loop else None,
     )
+
+
+@dataclass
+class House:
+    """A broker with clocks that move together, and what it leaves behind at a restart."""
+
+    known: tuple[str, ...] = ()
+    mode: AccessMode = AccessMode.APPROVE
+    clock: Clock = field(default_factory=Clock)
+    wall: Clock = field(default_factory=Clock)
+    broker: Broker = field(init=False)
+    version: str = "test"
+    files: dict[str, Stored] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start at 2027-01-15T08:00:00Z."""
+        self.wall.time = 1_800_000_000.0
+        self._start()
+
+    def _start(self) -> None:
+        self.broker = make_broker(
+            self.mode,
+            *self.known,
+            clock=self.clock,
+            now=self.wall,
+            version=self.version,
+        )
+
+    def peer(self, device_id: str = "", **asks: object) -> Peer:
+        """Connect, and say who it is with what it asks for."""
+        peer = Peer(self.broker)
+        if device_id:
+            more = "".join(f" | {key}={value}" for key, value in asks.items())
+            peer.send(f"COMMAND=ID | ID={device_id}{more}")
+        return peer
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.time += seconds
+        self.wall.time += seconds
+        self.broker.tick()
+
+    def restart(self, *, away: float = 0, killed: bool = False) -> None:
+        """Stop, or kill, the broker, and start one with what it has left on file, after a time in seconds."""
+        broker = self.broker
+        if not killed:
+            broker.shutdown()
+        for name in broker.changed:
+            if name.startswith("$"):
+                stored = broker.archive.stored(name)
+                self.files.pop(name, None)
+                if stored is not None:
+                    self.files[name] = stored
+        stop = StoredClock(self.wall.time, stopped=not killed)
+        variables = list(broker.variables)
+        self.clock.time += away
+        self.wall.time += away
+        self._start()
+        self.broker.access.rights = broker.access.rights
+        self.broker.restore(
+            variables,
+            [one for one in self.files.values() if isinstance(one, StoredDevice)],
+            [one for one in self.files.values() if isinstance(one, StoredMessage)],
+            stop,
+        )

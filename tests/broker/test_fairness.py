@@ -347,7 +347,7 @@ def matched(monkeypatch: pytest.MonkeyPatch, house: House) -> list[str]:
     looked_for: list[str] = []
     match = Subscriptions.match
 
-    def count(self: Subscriptions[object], name: str) -> dict[object, bool]:
+    def count(self: Subscriptions[object], name: str) -> dict[object, int]:
         house.spend(0.0005)
         looked_for.append(name)
         return match(self, name)

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from ..protocol import names
 from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import Access, Rights, Verdict, key_required
+from .definition_sets import DefinitionSets
 from .device_records import DeviceRecords
 from .devices import Device, Devices, Peer, Will
 from .limits import Limits
@@ -96,6 +97,7 @@ class Approval:
         mailbox: Mailbox,
         presence: Presence,
         records: DeviceRecords,
+        sets: DefinitionSets,
         observers: Observers,
         limits: Limits,
         traffic: Traffic,
@@ -109,6 +111,7 @@ class Approval:
         self._mailbox = mailbox
         self._presence = presence
         self._records = records
+        self._sets = sets
         self._observers = observers
         self._limits = limits
         self._traffic = traffic
@@ -239,6 +242,9 @@ class Approval:
         if previous is not session:
             self._presence.connected(device)
         self._observers.notify(Observer.device_connected, device)
+        token = session.request.defs
+        if token and self._sets.is_known(device_id, token):
+            self._sets.tell_stale(device_id, token)
 
     def _set_rights(self, session: Peer, rights: Rights) -> None:
         if session.rights != rights:

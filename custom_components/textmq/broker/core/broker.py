@@ -64,18 +64,21 @@ class Broker:
         self.scheduler = Scheduler(
             self.limits, call_soon or (lambda callback: callback()), clock, cpu_time
         )
-        self._version = version
         self._traffic = Traffic()
         self._observers = Observers()
         self._changes = Changes(self._observers)
-        rules = rules or Rules()
-        judged_by = fingerprint(version, rules.classes)
+        judged_by = fingerprint(version, (rules := rules or Rules()).classes)
         self._sets = DefinitionSets(
             self.variables.get,
             self._changes,
+            self._observers,
             lambda device_id: fingerprint(judged_by, self.access.rights_of(device_id)),
         )
-        owners = Owners(self.variables, self.devices, self._observers)
+        owners = Owners(
+            self.variables,
+            lambda device_id: self._presence.may_be_there(device_id),
+            self._observers,
+        )
         self._router = Router(
             self.variables,
             self.devices,
@@ -130,6 +133,7 @@ class Broker:
             self._mailbox,
             self._presence,
             self._records,
+            self._sets,
             self._observers,
             self.limits,
             self._traffic,
@@ -144,11 +148,17 @@ class Broker:
             self._mailbox,
             now,
         )
-        """What is on file."""
         self._greeting = Greeting(self._sets, self.limits, now)
-        self._started = clock()
-        self._system_at = clock()
-        self._sys_tree = SysTree(self._router, self._system_values(), now)
+        self._started = self._system_at = clock()
+        system_values: dict[str, Callable[[], object]] = {
+            "$SYS/version": lambda: version,
+            "$SYS/uptime": lambda: int(self.uptime),
+            "$SYS/clients": lambda: len(self.sessions),
+            "$SYS/variables": lambda: len(self.variables),
+            "$SYS/messages/received": lambda: self.messages_received,
+            "$SYS/messages/sent": lambda: self.messages_sent,
+        }
+        self._sys_tree = SysTree(self._router, system_values, now)
         self._commands = Commands(
             self._router,
             self._descriptions,
@@ -156,7 +166,6 @@ class Broker:
             self._mailbox,
             self._approval,
             self._sys_tree,
-            self._observers,
             self.limits,
             rules,
         )
@@ -169,16 +178,6 @@ class Broker:
             clock(),
         )
         self._presence.follow_access()
-
-    def _system_values(self) -> dict[str, Callable[[], object]]:
-        return {
-            "$SYS/version": lambda: self._version,
-            "$SYS/uptime": lambda: int(self.uptime),
-            "$SYS/clients": lambda: len(self.sessions),
-            "$SYS/variables": lambda: len(self.variables),
-            "$SYS/messages/received": lambda: self.messages_received,
-            "$SYS/messages/sent": lambda: self.messages_sent,
-        }
 
     # What there is
 
@@ -405,10 +404,7 @@ class Broker:
         last_seen: float | None,
         sleep: float | None = None,
     ) -> None:
-        """Take a device as it was before a restart; sleep is what is left of it, in seconds.
-
-        One that there is no room for is passed over.
-        """
+        """Take a device as it was before a restart; sleep is what is left of it, in seconds."""
         self._records.restore_device(
             device_id, address=address, last_seen=last_seen, sleep=sleep
         )

@@ -15,7 +15,6 @@ from .descriptions import Descriptions
 from .devices import Will
 from .limits import Limits
 from .mailbox import Mailbox
-from .observers import Observer, Observers
 from .parameters import Params, flag, required, seconds, token, whole_number
 from .request import Request
 from .router import Router
@@ -40,7 +39,6 @@ class Commands:
         mailbox: Mailbox,
         approval: Approval,
         sys_tree: SysTree,
-        observers: Observers,
         limits: Limits,
         rules: Rules,
     ) -> None:
@@ -51,7 +49,6 @@ class Commands:
         self._mailbox = mailbox
         self._approval = approval
         self._sys_tree = sys_tree
-        self._observers = observers
         self._limits = limits
         self._rules = rules
 
@@ -270,11 +267,7 @@ class Commands:
         described, session.described = session.described, Described()
         self._sets.complete(device.id, name, count, described)
         session.ok(params)
-        self._observers.notify(
-            Observer.descriptions_complete,
-            device.id,
-            self._sets.stale(device.id, name),
-        )
+        self._sets.tell_stale(device.id, name)
 
     def _set_will(self, session: Session, params: Params) -> None:
         name = required(params, "VARIABLE")

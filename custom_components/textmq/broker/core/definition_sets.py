@@ -6,6 +6,7 @@ from typing import Final
 
 from ..protocol.reasons import BadReason, Refusal
 from .changes import Changes
+from .observers import Observer, Observers
 from .variables import Variable
 
 _FINGERPRINT: Final = 16
@@ -56,11 +57,13 @@ class DefinitionSets:
         self,
         look_up: Callable[[str], Variable | None],
         changes: Changes,
+        observers: Observers,
         rules_of: Callable[[str], str],
     ) -> None:
         """Find variables by look_up; rules_of gives the fingerprint of what a device's descriptions are judged by."""
         self._look_up = look_up
         self._changes = changes
+        self._observers = observers
         self._rules_of = rules_of
         self._sets: dict[str, dict[str, dict[str, Variable]]] = {}
         """Variables by device ID, token and name."""
@@ -108,15 +111,16 @@ class DefinitionSets:
                 self._enter(variable)
                 self._save(variable)
 
-    def stale(self, device_id: str, token: str) -> list[Variable]:
-        """Return the variables that a device has told in earlier sets, and not in that of a token."""
+    def tell_stale(self, device_id: str, token: str) -> None:
+        """Tell observers that the set of a token is here, and what a device has described in earlier ones only."""
         sets = self._sets.get(device_id, {})
-        return [
+        stale = [
             variable
             for other, members in sets.items()
             if other != token
             for variable in members.values()
         ]
+        self._observers.notify(Observer.descriptions_complete, device_id, stale)
 
     def restored(self, variable: Variable) -> None:
         """Take the description of a stored variable."""

@@ -138,7 +138,9 @@ class DeviceRecords:
         """Take a device as it was; one that there is no room for is passed over."""
         left = None
         if (until := self._presence.asleep_until(stored.id)) is not None:
-            left = max(0, min(until - self._now(), self._limits.max_sleep))
+            left = min(until - self._now(), self._limits.max_sleep)
+            if left <= 0:
+                left = self._limits.presence_grace
         self.restore_device(stored.id, sleep=left)
         device = self._devices.get(stored.id)
         if device is not None:

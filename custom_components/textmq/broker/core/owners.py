@@ -1,6 +1,7 @@
 """Whom a variable belongs to (protocol B6)."""
 
-from .devices import Devices
+from collections.abc import Callable
+
 from .observers import Observer, Observers
 from .variables import Variable, Variables, may_own
 
@@ -9,11 +10,14 @@ class Owners:
     """Gives variables to the devices that described, or else published, them last."""
 
     def __init__(
-        self, variables: Variables, devices: Devices, observers: Observers
+        self,
+        variables: Variables,
+        is_there: Callable[[str], bool],
+        observers: Observers,
     ) -> None:
-        """Keep the accounts of variables; devices tell who is there."""
+        """Keep the accounts of variables; is_there tells whether a device is, or may be, there."""
         self._variables = variables
-        self._devices = devices
+        self._is_there = is_there
         self._observers = observers
 
     def published(self, variable: Variable) -> None:
@@ -37,7 +41,7 @@ class Owners:
 
     def is_there(self, variable: Variable) -> bool:
         """Tell whether the owner of a variable is connected, or asleep within its time."""
-        return self._devices.is_there(variable.owner)
+        return self._is_there(variable.owner)
 
     def _give(self, variable: Variable, device_id: str) -> None:
         former = variable.owner

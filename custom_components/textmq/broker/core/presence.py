@@ -120,7 +120,8 @@ class Presence:
 
     def lost(self, device: Device) -> None:
         """A sleeper has not come back in time."""
-        self._see_sure(device.id, Seen(Word.LOST, self._now()))
+        seen = self._unsure.get(device.id) or Seen(Word.LOST, self._now())
+        self._see_sure(device.id, seen)
 
     def _see_sure(self, device_id: str, seen: Seen) -> None:
         self._unsure.pop(device_id, None)
@@ -169,6 +170,10 @@ class Presence:
     def of(self, device_id: str) -> Seen | None:
         """Return where a known device was seen last, whether that is sure or not."""
         return self._seen.get(device_id)
+
+    def may_be_there(self, device_id: str) -> bool:
+        """Tell whether a device is connected, asleep in time, or was so before a start and may come yet."""
+        return device_id in self._unsure or self._devices.is_there(device_id)
 
     def asleep_until(self, device_id: str) -> float | None:
         """Return until when a device sleeps, in seconds since 1970; None where it does not."""
