@@ -67,7 +67,7 @@ class Broker:
         self._traffic = Traffic()
         self._observers = Observers()
         self._changes = Changes(self._observers)
-        judged_by = fingerprint(version, (rules := rules or Rules()).classes)
+        judged_by = fingerprint(version, rules := rules or Rules())
         self._sets = DefinitionSets(
             self.variables.get,
             self._changes,

@@ -1,6 +1,7 @@
 """Sets of descriptions that devices name by a token, so that they need not tell them again (protocol B6)."""
 
 from collections.abc import Callable, Mapping, Set as AbstractSet
+from dataclasses import fields, is_dataclass
 import hashlib
 from typing import Final
 
@@ -20,6 +21,8 @@ def fingerprint(*parts: object) -> str:
 
 
 def _canonical(value: object) -> str:
+    if is_dataclass(value):
+        value = {one.name: getattr(value, one.name) for one in fields(value)}
     if isinstance(value, Mapping):
         items = sorted(f"{key!r}: {_canonical(one)}" for key, one in value.items())
         return f"{{{', '.join(items)}}}"
