@@ -1,7 +1,7 @@
 """Section A6: when variables are written, what is not written for nothing, and what happens at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,9 +13,8 @@ import pytest
 
 from custom_components.textmq.broker import Broker, Saver, Store
 from custom_components.textmq.broker.server import saver as saver_module
-from custom_components.textmq.broker.server.file_format import Snapshot
+from custom_components.textmq.broker.server.folder import Contents, Outcome
 from custom_components.textmq.broker.server.saver import BATCH
-from custom_components.textmq.broker.server.store import Outcome
 
 from .client import line
 from .conftest import Connect, StartBroker
@@ -208,13 +207,12 @@ class ScriptedStore(Store):
         self.go_on.set()
 
     @override
-    def save(self, snapshots: Iterable[Snapshot], *, exact: bool = False) -> Outcome:
-        snapshots = list(snapshots)
-        self.batches.append([one.name for one in snapshots])
+    def save(self, contents: Contents, *, exact: bool = False) -> Outcome:
+        self.batches.append(list(contents))
         if self.error is not None:
             raise self.error
         assert self.go_on.wait(PATIENCE)
-        return super().save(snapshots, exact=exact)
+        return super().save(contents, exact=exact)
 
 
 @asynccontextmanager
@@ -223,7 +221,7 @@ async def running(
 ) -> AsyncIterator[tuple[Saver, list[dict[str, str]]]]:
     """Run a saver, with what it tells."""
     told: list[dict[str, str]] = []
-    broker.restore(store.load())
+    broker.restore(*store.load())
     saver = Saver(broker, store, interval, lambda reasons: told.append(dict(reasons)))
     saver.start()
     yield saver, told
@@ -255,7 +253,7 @@ def test_many_variables_are_saved_in_small_batches(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert max(map(len, store.batches)) <= BATCH
-    found = {one.name: one.value for one in Store(tmp_path).load()}
+    found = {one.name: one.value for one in Store(tmp_path).load().variables}
     assert len(found) == 2499
     assert found["v/0/0"] == found["v/49/2499"] == "2"
 
@@ -374,7 +372,7 @@ def test_a_save_that_is_given_up_loses_nothing(tmp_path: Path) -> None:
             store.go_on.set()
 
     asyncio.run(main())
-    found = {one.name: one.value for one in Store(tmp_path).load()}
+    found = {one.name: one.value for one in Store(tmp_path).load().variables}
     assert len(found) == BATCH * 2 - 1
     assert found["v0"] == "2"
 

@@ -540,7 +540,7 @@ def _shown(variable: Variable) -> dict[str, object]:
 
 
 def _loaded(data: Path) -> list[dict[str, object]]:
-    variables = sorted(Store(data).load(), key=lambda variable: variable.name)
+    variables = sorted(Store(data).load().variables, key=lambda variable: variable.name)
     return [_shown(variable) for variable in variables]
 
 
@@ -747,7 +747,7 @@ def test_too_long_for_the_limits_of_now(
     assert [received["VARIABLE"] for received in client.fence()] == ["good"]
     broker.stop(client)
     assert broker.files() == before
-    assert len(Store(data, max_line=65536).load()) == 3
+    assert len(Store(data, max_line=65536).load().variables) == 3
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         access=access, limits=limits, version=__version__, call_soon=loop.call_soon
     )
     store = Store(arguments.data, max_line=limits.max_line)
-    broker.restore(store.load())
+    broker.restore(*store.load())
     saver = Saver(broker, store, arguments.save_interval)
     listener = Listener(broker, arguments.host, arguments.port)
     stopping = asyncio.Event()
