@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+import shutil
 import threading
 from typing import override
 
 import pytest
 
 from custom_components.textmq.broker import Broker, Saver, Store
+from custom_components.textmq.broker.core.stored import CLOCK
 from custom_components.textmq.broker.server import saver as saver_module
 from custom_components.textmq.broker.server.folder import Contents, Outcome
 from custom_components.textmq.broker.server.saver import BATCH
@@ -185,10 +187,11 @@ def test_a_stop_that_can_not_save_ends(
     broker = start_broker(*AT_STOP)
     client = connect(broker)
     client.ok("PUB", VARIABLE="a", VALUE="1")
-    broker.data.rmdir()
+    wait_for((broker.data / "saved").exists, "the start to be noted")
+    shutil.rmtree(broker.data)
     broker.data.write_text("in the way")
     assert broker.stop(client) == 0
-    assert any("1 variables could not be saved" in text for text in broker.log)
+    assert any("2 files could not be saved" in text for text in broker.log)
     assert "Traceback" not in broker.text
 
 
@@ -288,6 +291,7 @@ def test_no_exception_ends_the_saving(
 
     async def main() -> None:
         async with running(broker, store, 0.02) as (_, told):
+            await until(lambda: store.batches == [[CLOCK]])
             store.error = error
             broker.publish("a", "1", device="")
             await until(lambda: len(store.batches) > 3)
@@ -305,6 +309,7 @@ def test_no_exception_ends_the_saving(
             assert sorted(path.name for path in tmp_path.iterdir()) == [
                 "a.txt",
                 "b.txt",
+                "saved",
             ]
 
     asyncio.run(main())
@@ -420,10 +425,10 @@ def test_unsaved_deletions_do_not_pile_up(tmp_path: Path) -> None:
                 broker.publish(f"v{i}", "1", device="")
                 broker.delete(f"v{i}")
             broker.delete("on-file")
-            assert (await saver.save()).keys() == {"on-file"}
+            assert (await saver.save()).keys() == {"on-file", CLOCK}
             assert len(told) == 1
             data.unlink()
             (tmp_path / "away").rename(data)
 
     asyncio.run(main())
-    assert list(data.iterdir()) == []
+    assert [path.name for path in data.iterdir()] == ["saved"]
