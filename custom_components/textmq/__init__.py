@@ -9,11 +9,12 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
 from . import issues
-from .const import DOMAIN, PLATFORMS
+from .const import CONF_RIGHTS, DOMAIN, MINOR_VERSION, PLATFORMS
 from .devices import device_id_of
 from .hub import Hub, TextMqConfigEntry, async_get_hub
 from .memory import Memory
 from .services import async_setup_services
+from .settings import migrated_rights
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -21,6 +22,20 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions."""
     async_setup_services(hass)
+    return True
+
+
+async def async_migrate_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bool:
+    """Bring what an earlier version has stored up to date; a later one's minor versions can be read."""
+    if entry.version > 1:
+        return False
+    if entry.minor_version < MINOR_VERSION:
+        for subentry in tuple(entry.subentries.values()):
+            rights = migrated_rights(subentry.data)
+            if rights is not None:
+                data = {**subentry.data, CONF_RIGHTS: rights}
+                hass.config_entries.async_update_subentry(entry, subentry, data=data)
+        hass.config_entries.async_update_entry(entry, minor_version=MINOR_VERSION)
     return True
 
 

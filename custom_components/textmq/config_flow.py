@@ -54,6 +54,7 @@ from .const import (
     DEFAULT_SAVE_INTERVAL,
     DOMAIN,
     EVERYTHING,
+    MINOR_VERSION,
     NAME,
     SUBENTRY_DEVICE,
 )
@@ -172,6 +173,7 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
     """Adds the broker, and lets in devices that ask for it."""
 
     VERSION = 1
+    MINOR_VERSION = MINOR_VERSION
 
     def __init__(self) -> None:
         """Begin with no device."""

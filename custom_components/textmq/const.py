@@ -37,6 +37,10 @@ CONF_SAVE_INTERVAL: Final = "save_interval"
 CONF_WRITE: Final = "write"
 
 ALL_INTERFACES: Final = "all"
+PRESENCE: Final = "$DEVICES/#"
+"""A filter of the presence of all devices (protocol B5)."""
+MINOR_VERSION: Final = 2
+"""Of what is stored in the config entry and its subentries."""
 EVERYTHING: Final = "#"
 
 DEFAULT_PORT: Final = 7883

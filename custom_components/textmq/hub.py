@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import ATTR_DEVICE_ID, CONF_DEVICE_ID
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.const import ATTR_DEVICE_ID, CONF_DEVICE_ID, EVENT_CORE_CONFIG_UPDATE
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.dispatcher import async_dispatcher_send
@@ -32,6 +32,7 @@ from .broker import (
     Variable,
     __version__,
     names,
+    posix_time_zone,
     wire,
 )
 from .const import (
@@ -114,6 +115,7 @@ class Hub(Observer):
         self.broker.restore(*stored)
         self.devices.admit_approved()
         self._on_stop.append(self.cards.refuse_ignored())
+        await self._follow_time_zone()
         await self._listener.start()
         self._saving_failed(())
         self.saver.start()
@@ -133,6 +135,9 @@ class Hub(Observer):
             async_track_time_interval(self.hass, self._every_second, _SECOND),
             async_track_time_interval(self.hass, self._every_minute, _MINUTE),
             async_track_time_interval(self.hass, self._refresh, REFRESH),
+            self.hass.bus.async_listen(
+                EVENT_CORE_CONFIG_UPDATE, self._follow_time_zone
+            ),
         ]
         await self.variables.async_start()
         if self._stopped:
@@ -195,6 +200,11 @@ class Hub(Observer):
             return "the file of the devices can't be written"
         return None
 
+    async def _follow_time_zone(self, _event: Event | None = None) -> None:
+        self.broker.greeting.time_zone = await self.hass.async_add_executor_job(
+            posix_time_zone, self.hass.config.time_zone
+        )
+
     @callback
     def _saving_failed(self, reasons: Collection[str]) -> None:
         issues.async_saving(self.hass, self._store.folder, reasons)
@@ -222,6 +232,7 @@ class Hub(Observer):
     @callback
     def _every_minute(self, _now: datetime) -> None:
         self.cards.refill()
+        issues.async_clock(self.hass, self.broker.archive.clock_behind)
 
     @callback
     def _refresh(self, _now: datetime) -> None:

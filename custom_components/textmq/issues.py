@@ -1,6 +1,7 @@
 """Repair issues: what only a person can put right."""
 
 from collections.abc import Collection
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,10 @@ PORT_IN_USE: Final = "port_in_use"
 OPEN_ACCESS: Final = "open_access"
 NOT_SAVED: Final = "not_saved"
 BACKUP_INCOMPLETE: Final = "backup_incomplete"
+CLOCK_BEHIND: Final = "clock_behind"
+
+_MOST_BEHIND: Final = 60
+"""Seconds that the clock may be behind: a small machine has no better one until the network tells."""
 
 
 @callback
@@ -69,6 +74,28 @@ def async_backup(hass: HomeAssistant, reason: str | None) -> None:
         translation_placeholders={
             "reason": reason,
             "time": dt_util.now().strftime("%Y-%m-%d %H:%M"),
+        },
+    )
+
+
+@callback
+def async_clock(hass: HomeAssistant, behind: float) -> None:
+    """Tell that the clock is behind the last save, in seconds, or nothing where it is not."""
+    if behind <= _MOST_BEHIND:
+        ir.async_delete_issue(hass, DOMAIN, CLOCK_BEHIND)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        CLOCK_BEHIND,
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=CLOCK_BEHIND,
+        translation_placeholders={
+            "now": dt_util.now().strftime("%Y-%m-%d %H:%M"),
+            "saved": dt_util.as_local(
+                dt_util.utcnow() + timedelta(seconds=behind)
+            ).strftime("%Y-%m-%d %H:%M"),
         },
     )
 

@@ -1,5 +1,6 @@
 """Repairs that a person can do on the spot."""
 
+from contextlib import suppress
 from typing import Any, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow
@@ -7,10 +8,11 @@ from homeassistant.components.repairs.models import RepairsFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from .broker import AccessMode
+from .broker import AccessMode, Refusal
 from .const import ATTR_DEVICE, CONF_ACCESS, CONF_KEY, DOMAIN
 from .device_flow import KEY_SCHEMA, check_key
 from .hub import async_get_hub
+from .troubles import Trouble
 
 
 class OpenAccessFlow(ConfirmRepairFlow):
@@ -60,8 +62,34 @@ class DeviceKeyFlow(RepairsFlow):
         )
 
 
+class StaleVariablesFlow(ConfirmRepairFlow):
+    """Deletes the variables that a device does not describe any more."""
+
+    def __init__(self, device_id: str) -> None:
+        """Delete variables of a device."""
+        self._device_id = device_id
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        hub = async_get_hub(self.hass)
+        if user_input is not None and hub is not None:
+            for name in hub.troubles.stale.get(self._device_id, ()):
+                with suppress(Refusal):
+                    hub.broker.delete(name)
+            hub.broker.flush()
+            hub.troubles.forget(self._device_id, (Trouble.STALE,))
+        return await super().async_step_confirm(user_input)
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
 ) -> RepairsFlow:
     """Return the flow that repairs an issue."""
-    return DeviceKeyFlow(data[ATTR_DEVICE]) if data else OpenAccessFlow()
+    if not data:
+        return OpenAccessFlow()
+    device_id = data[ATTR_DEVICE]
+    if issue_id.startswith(Trouble.STALE):
+        return StaleVariablesFlow(device_id)
+    return DeviceKeyFlow(device_id)

@@ -27,6 +27,7 @@ from .const import (
     CONF_WRITE,
     DEFAULT_SAVE_INTERVAL,
     EVERYTHING,
+    PRESENCE,
 )
 from .keys import read_key
 
@@ -160,6 +161,18 @@ def stored_rights(data: Mapping[str, Any]) -> Mapping[str, Any]:
     except probatio.Invalid:
         return NO_RIGHT
     return rights
+
+
+def migrated_rights(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the rights of a device's subentry as they are to be stored now, None where nothing changes.
+
+    The presence of devices is new: a device that may read something may read that by default.
+    """
+    rights = stored_rights(data)
+    read = rights[CONF_READ]
+    if not read or EVERYTHING in read or PRESENCE in read:
+        return None
+    return {**rights, CONF_READ: [*read, PRESENCE]}
 
 
 def _rights(rights: Mapping[str, Any]) -> Rights:

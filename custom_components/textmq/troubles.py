@@ -1,13 +1,14 @@
 """Repair issues of single devices: told once each, until they are settled."""
 
 from collections import Counter
+from collections.abc import Collection
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, override
 
 from homeassistant.core import callback
 from homeassistant.helpers import issue_registry as ir
 
-from .broker import BadReason, Device, DeviceState, Observer
+from .broker import BadReason, Device, DeviceState, Observer, Variable
 from .const import ATTR_DEVICE, DOMAIN, REFRESH
 from .safe import markdown
 
@@ -25,14 +26,20 @@ class Trouble(StrEnum):
     PLAIN_TEXT = "device_plain_text"
     OTHER_ID = "device_other_id"
     FORBIDDEN = "device_forbidden"
+    STALE = "device_stale"
 
 
 ENDED_BY_KEY: Final = (Trouble.WRONG_KEY, Trouble.NO_KEY, Trouble.DAMAGED_KEY)
 """Put right by entering the device's key."""
 
+ENDED_BY_CONNECTING: Final = frozenset(Trouble) - {Trouble.FLAPPING, Trouble.STALE}
+"""Put right where the device is connected and makes no more trouble."""
+
 VIOLATIONS: Final = 10
 """What a device may try in vain before it is told of: once is no habit."""
 
+_MOST_NAMES: Final = 10
+"""Variables that are named at most."""
 _MOST: Final = 8
 """Devices that are told of for each trouble: more are an attack, or one broken network."""
 
@@ -46,6 +53,8 @@ class Troubles(Observer):
         self._told: dict[tuple[Trouble, str], float] = {}
         """When each was last so, by the broker's monotonic clock."""
         self._violations: Counter[str] = Counter()
+        self.stale: dict[str, tuple[str, ...]] = {}
+        """Variables that devices do not describe any more, by device ID."""
         self.key_failures = 0
         """How many times a device tried with a key that fits nothing here."""
 
@@ -56,7 +65,7 @@ class Troubles(Observer):
         if key not in self._told:
             if sum(other is trouble for other, _ in self._told) >= _MOST:
                 return
-            fixable = trouble in ENDED_BY_KEY
+            fixable = trouble in ENDED_BY_KEY or trouble is Trouble.STALE
             placeholders[ATTR_DEVICE] = device_id
             ir.async_create_issue(
                 self._hub.hass,
@@ -73,11 +82,11 @@ class Troubles(Observer):
         self._told[key] = self._hub.broker.clock()
 
     @callback
-    def forget(self, device_id: str, *but: Trouble) -> None:
-        """Tell no more of a device, but for some troubles."""
+    def forget(self, device_id: str, troubles: Collection[Trouble] = Trouble) -> None:
+        """Tell no more of a device's troubles."""
         self._violations.pop(device_id, None)
         for trouble, other in tuple(self._told):
-            if other == device_id and trouble not in but:
+            if other == device_id and trouble in troubles:
                 self._settle(trouble, device_id)
 
     @callback
@@ -86,7 +95,7 @@ class Troubles(Observer):
         quiet = self._hub.broker.clock() - REFRESH.total_seconds()
         for (trouble, device_id), last in tuple(self._told.items()):
             connected = self._hub.state(device_id) is DeviceState.CONNECTED
-            if last <= quiet and connected:
+            if last <= quiet and connected and trouble is not Trouble.STALE:
                 self._settle(trouble, device_id)
 
     @callback
@@ -99,6 +108,8 @@ class Troubles(Observer):
         del self._told[trouble, device_id]
         if trouble is Trouble.FORBIDDEN:
             del self._violations[device_id]
+        elif trouble is Trouble.STALE:
+            del self.stale[device_id]
         ir.async_delete_issue(self._hub.hass, DOMAIN, f"{trouble}_{device_id}")
 
     # What the broker tells
@@ -135,4 +146,20 @@ class Troubles(Observer):
 
     @override
     def device_connected(self, device: Device) -> None:
-        self.forget(device.id, Trouble.FLAPPING)
+        self.forget(device.id, ENDED_BY_CONNECTING)
+
+    @override
+    def descriptions_complete(
+        self, device_id: str, stale: Collection[Variable]
+    ) -> None:
+        names = tuple(variable.name for variable in stale)
+        if names == self.stale.get(device_id, ()):
+            return
+        if device_id in self.stale:
+            self._settle(Trouble.STALE, device_id)
+        if names:
+            some = ", ".join(names[:_MOST_NAMES])
+            more = ", …" if len(names) > _MOST_NAMES else ""
+            self.tell(Trouble.STALE, device_id, names=some + more)
+            if (Trouble.STALE, device_id) in self._told:
+                self.stale[device_id] = names

@@ -1,7 +1,7 @@
 """Sets of descriptions, DEFS (protocol B6): KNOWN is never said wrongly."""
 
 from collections.abc import Callable, Collection
-from typing import override
+from typing import Any, override
 
 import pytest
 
@@ -10,6 +10,7 @@ from custom_components.textmq.broker.core.observers import Observer
 from custom_components.textmq.broker.core.variables import Variable
 
 from .inprocess import House, Peer
+from .reference import VECTORS
 
 DEFS = [
     "COMMAND=DEF | VARIABLE=x | TYPE=sensor",
@@ -204,6 +205,22 @@ def test_what_is_malformed(house: House, command: str) -> None:
         ("COMMAND=BAD | REASON=malformed", "COMMAND=BAD | REASON=missing-parameter")
     )
     assert a.ask(ALL[-1]) == ["COMMAND=OK"]
+
+
+@pytest.mark.parametrize("case", VECTORS["token_valid"], ids=lambda case: case["token"])
+@pytest.mark.parametrize(
+    "command",
+    ["ID | ID=a | DEFS", "DEFS | COUNT=2 | TOKEN", "MSG | DEVICE=a | VALUE=x | RE"],
+)
+def test_tokens(house: House, command: str, case: dict[str, Any]) -> None:
+    """Every case of the shared vectors, wherever a token may stand."""
+    a = house.peer("a")
+    a.take()
+    a.ask(*DEFS)
+    told = a.ask(f"COMMAND={command}={case['token']}")
+    (answer,) = (one for one in told if one.startswith(("COMMAND=OK", "COMMAND=BAD")))
+    expected = "COMMAND=OK" if case["valid"] else "COMMAND=BAD | REASON=malformed"
+    assert answer.startswith(expected)
 
 
 def test_a_client_without_an_id_has_no_set() -> None:

@@ -13,6 +13,7 @@ from .protocol.reasons import BadReason, CloseReason, Refusal
 from .server.listener import Listener
 from .server.saver import Saver
 from .server.store import Store
+from .server.time_zone import posix_time_zone
 
 __version__ = "0.1.0"
 
@@ -39,5 +40,6 @@ __all__ = [
     "Store",
     "Variable",
     "names",
+    "posix_time_zone",
     "wire",
 ]

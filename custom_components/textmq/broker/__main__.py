@@ -15,6 +15,7 @@ from . import Access, AccessMode, Broker, Limits, Listener, Saver, Store, __vers
 from .core.limits import no_limits
 from .protocol.names import is_device_id
 from .server.saver import DEFAULT_INTERVAL
+from .server.time_zone import posix_time_zone
 
 DEFAULT_PORT = 7883
 KEY_LENGTH = 32
@@ -122,6 +123,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     broker = Broker(
         access=access, limits=limits, version=__version__, call_soon=loop.call_soon
     )
+    broker.greeting.time_zone = posix_time_zone()
     store = Store(arguments.data, max_line=limits.max_line)
     broker.restore(*store.load())
     saver = Saver(broker, store, arguments.save_interval)

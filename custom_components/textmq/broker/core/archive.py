@@ -40,8 +40,7 @@ class Archive:
         self._presence = presence
         self._mailbox = mailbox
         self._now = now
-        self.clock_behind = 0.0
-        """Seconds that the clock was behind that of the last save when all was restored."""
+        self._saved_at = 0.0
 
     def restore(
         self,
@@ -59,13 +58,18 @@ class Archive:
             self._records.restore(device)
         for message in messages:
             self._mailbox.restore(message)
-        if clock is not None and clock.time > self._now():
-            self.clock_behind = clock.time - self._now()
+        self._saved_at = clock.time if clock is not None else 0.0
+        if self.clock_behind:
             _LOGGER.warning(
                 "The clock is %.0f s behind the last save: until it is right, what was"
                 " published before counts as out of date",
                 self.clock_behind,
             )
+
+    @property
+    def clock_behind(self) -> float:
+        """Seconds that the clock is behind the last save before the start (protocol B3)."""
+        return max(0.0, self._saved_at - self._now())
 
     def saving_begins(self) -> None:
         """From now on what changes is saved, and `saved` tells of it."""

@@ -148,7 +148,7 @@ class Broker:
             self._mailbox,
             now,
         )
-        self._greeting = Greeting(self._sets, self.limits, now)
+        self.greeting = Greeting(self._sets, self.limits, now)
         self._started = self._system_at = clock()
         system_values: dict[str, Callable[[], object]] = {
             "$SYS/version": lambda: version,
@@ -257,7 +257,7 @@ class Broker:
             guest=self.access.guests,
             commands=self._commands,
             fast_path=self._fast_path,
-            greeting=self._greeting,
+            greeting=self.greeting,
             register=self._approval,
             scheduler=self.scheduler,
             strangers=self._strangers,

@@ -145,7 +145,7 @@ class Presence:
 
     def restore(self, device: StoredDevice, clock: StoredClock | None) -> None:
         """Take where a device was; clock is that of the last save."""
-        if (seen := _read(device)) is None:
+        if (seen := read_presence(device)) is None:
             return
         self._seen[device.id] = seen
         self._unsure.pop(device.id, None)
@@ -185,7 +185,7 @@ def _gone(time: float) -> Seen:
     return Seen(Word.DISCONNECTED, time)
 
 
-def _read(device: StoredDevice) -> Seen | None:
+def read_presence(device: StoredDevice) -> Seen | None:
     """Read what is on file; None where it says nothing."""
     word, _, rest = device.presence.partition(" ")
     if word not in Word:
