@@ -28,6 +28,15 @@ _FILE = re.compile(
 )
 
 
+def _paths(data: Path) -> list[Path]:
+    """Return what is in a folder, but for the time of the last save."""
+    return sorted(path for path in data.iterdir() if path.name != "saved")
+
+
+def _names(data: Path) -> list[str]:
+    return [path.name for path in _paths(data)]
+
+
 def test_content_name_and_mode(start_broker: StartBroker, connect: Connect) -> None:
     """The file holds the last publish as a message with its time and sender, for its owner only."""
     broker = start_broker(*OFTEN)
@@ -189,7 +198,7 @@ def test_a_burst_is_written_once(start_broker: StartBroker, connect: Connect) ->
     for i in range(2000):
         client.send("PUB", VARIABLE="a", VALUE=i)
     client.answers(2000)
-    assert list(broker.data.iterdir()) == []
+    assert _names(broker.data) == []
     broker.stop(client)
     assert list(broker.files()) == ["a.txt"]
     assert "VALUE=1999 |" in broker.files()["a.txt"]
@@ -267,7 +276,7 @@ def test_kill_leaves_whole_files(start_broker: StartBroker, connect: Connect) ->
     client.ok("GET", VARIABLE="v/+")
     assert len(client.fence()) == FLOODED
     broker.stop(client)
-    assert all(path.suffix == ".txt" for path in broker.data.iterdir())
+    assert all(path.suffix == ".txt" for path in _paths(broker.data))
 
 
 # Files that are not as they should be
@@ -402,7 +411,7 @@ def test_other_files_are_left_alone(
     client = connect(broker)
     client.ok("PUB", VARIABLE="a", VALUE="1")
     broker.stop(client)
-    assert sorted(path.name for path in data.iterdir()) == [
+    assert _names(data) == [
         "README.md",
         "a.txt",
         "folder",
@@ -462,7 +471,7 @@ def test_hard_names(start_broker: StartBroker, connect: Connect) -> None:
     broker.stop(client)
     assert set(broker.data.parent.iterdir()) == beside
     files = broker.files()
-    assert len(files) == len(list(broker.data.iterdir())) == len(HARD_NAMES)
+    assert len(files) == len(_names(broker.data)) == len(HARD_NAMES)
     assert len({file.lower() for file in files}) == len(HARD_NAMES)
     for file, content in files.items():
         assert re.fullmatch(r"[A-Za-z0-9%._ ~=,;@!'()&^$\[\]{}`-]+\.txt", file), file
@@ -540,7 +549,7 @@ def _shown(variable: Variable) -> dict[str, object]:
 
 
 def _loaded(data: Path) -> list[dict[str, object]]:
-    variables = sorted(Store(data).load(), key=lambda variable: variable.name)
+    variables = sorted(Store(data).load().variables, key=lambda variable: variable.name)
     return [_shown(variable) for variable in variables]
 
 
@@ -565,8 +574,8 @@ def test_samples_of_every_format(
         if one["value"] is not None
     }
     broker.stop(client)
-    assert len(list(data.iterdir())) == len(found["variables"])
-    assert max(len(path.name) for path in data.iterdir()) < 130
+    assert len(_names(data)) == len(found["variables"])
+    assert max(map(len, _names(data))) < 130
     assert _loaded(data) == found["variables"]
 
 
@@ -672,7 +681,7 @@ def test_a_read_error_passes(
     assert client.get("other") is None
     client.bad("no-such-variable", "DEL", VARIABLE="other")
     broker.stop(client)
-    assert sorted(path.name for path in data.iterdir()) == ["good.txt", "other.txt"]
+    assert _names(data) == ["good.txt", "other.txt"]
     assert (data / "other.txt").is_symlink()
     (data / "other.txt").unlink()
     (data / "other.txt").write_text(WHOLE.replace("good", "other"))
@@ -698,7 +707,7 @@ def test_a_new_value_wins_over_what_could_not_be_read(
     if deleted:
         client.ok("DEL", VARIABLE=variable)
     broker.stop(client)
-    assert len(list(data.iterdir())) == (0 if deleted else 1)
+    assert len(_names(data)) == (0 if deleted else 1)
     assert all("VALUE=new |" in content for content in broker.files().values())
 
 
@@ -721,7 +730,7 @@ def test_an_older_file_does_not_replace_one_that_could_not_be_read(
     client = connect(broker)
     client.ok("DEL", VARIABLE="good")
     broker.stop(client)
-    assert [path.name for path in data.iterdir()] == ["other.txt"]
+    assert _names(data) == ["other.txt"]
 
 
 def test_too_long_for_the_limits_of_now(
@@ -747,7 +756,7 @@ def test_too_long_for_the_limits_of_now(
     assert [received["VARIABLE"] for received in client.fence()] == ["good"]
     broker.stop(client)
     assert broker.files() == before
-    assert len(Store(data, max_line=65536).load()) == 3
+    assert len(Store(data, max_line=65536).load().variables) == 3
 
 
 @pytest.mark.parametrize(
@@ -768,7 +777,7 @@ def test_two_files_of_one_variable(
     client = connect(broker)
     client.ok("PUB", VARIABLE=variable, VALUE="0")
     broker.stop(client)
-    (path,) = data.iterdir()
+    (path,) = _paths(data)
 
     def content(second: int) -> str:
         text = WHOLE.replace("good", variable).replace("VALUE=1", f"VALUE={second}")
@@ -803,7 +812,7 @@ def test_what_an_earlier_version_put_aside_comes_back(
     client.ok("GET", VARIABLE="#")
     assert [received["VARIABLE"] for received in client.fence()] == ["good"]
     broker.stop(client)
-    assert sorted(path.name for path in data.iterdir()) == [
+    assert _names(data) == [
         "copy.txt.bad",
         "good.txt",
         "torn.txt.bad",
@@ -820,7 +829,7 @@ def test_nothing_kept_aside_is_overwritten(
         (data / "a.txt").write_text(f"torn {number}")
         broker = start_broker(*AT_STOP)
         broker.stop()
-    assert sorted(path.read_text() for path in data.iterdir()) == [
+    assert sorted(path.read_text() for path in _paths(data)) == [
         "torn 0",
         "torn 1",
         "torn 2",
