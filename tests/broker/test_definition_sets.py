@@ -6,6 +6,7 @@ from typing import Any, override
 import pytest
 
 from custom_components.textmq.broker.core.access import AccessMode, Rights
+from custom_components.textmq.broker.core.limits import Limits
 from custom_components.textmq.broker.core.observers import Observer
 from custom_components.textmq.broker.core.variables import Variable
 
@@ -177,11 +178,12 @@ def test_a_set_that_is_mixed_on_file(house: House) -> None:
     assert _is_known(house)
 
 
-def test_another_device_comes_between(house: House) -> None:
+def test_another_device_comes_between() -> None:
     """A set of many is taken step by step: what changes meanwhile ends it."""
     loop = Loop()
-    clock = RunningClock(0.00001)
-    broker = make_broker(AccessMode.OPEN, loop=loop, clock=clock)
+    clock = RunningClock(0.0001)
+    limits = Limits(share=1e9, share_burst=1e9, rate=1e9, burst=1e9)
+    broker = make_broker(AccessMode.OPEN, loop=loop, clock=clock, limits=limits)
     a, b = Peer(broker, "a"), Peer(broker, "b")
     loop.run()
     names = [f"v{number}" for number in range(1000)]
