@@ -14,7 +14,7 @@ from .broker import Definition, Publication, Variable, wire
 from .const import ATTR_PUBLISHED, ATTR_TEXT, ATTR_VARIABLE, BROKER, LOGGER
 from .devices import HubDevice
 from .hub import Hub
-from .safe import logged, plain
+from .safe import label, logged
 from .values import Unfit
 from .variables import tell_error, unique_id
 
@@ -223,7 +223,7 @@ class VariableEntity(FollowingEntity):
     def _name(self, definition: Definition | None) -> str | None:
         """Return the name, None where it is the device's."""
         if definition is not None and definition.name is not None:
-            told = plain(definition.name)
+            told = label(definition.name)
             if told or not definition.name:
                 return self._without_device_name(told) or None
         name = self.variable.name.removeprefix(f"{self.device.id}/")

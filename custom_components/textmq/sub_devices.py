@@ -7,7 +7,7 @@ from homeassistant.helpers import area_registry as ar, device_registry as dr
 
 from .broker import Definition
 from .const import BROKER, DOMAIN
-from .safe import plain
+from .safe import label
 
 if TYPE_CHECKING:
     from .devices import HubDevice
@@ -57,7 +57,7 @@ class SubDevices:
         self._part_of[name] = identifier
         entry = self._get_or_create(device, identifier, definition.part)
         if definition.part_name:
-            self._registry.async_update_device(entry, name=plain(definition.part_name))
+            self._registry.async_update_device(entry, name=label(definition.part_name))
         if definition.part_area:
             self._suggest_area(identifier, entry, definition.part_area)
 
@@ -103,7 +103,7 @@ class SubDevices:
             config_entry_id=self._hub.entry.entry_id,
             config_subentry_id=device.subentry_id,
             identifiers={key},
-            name=plain(part),
+            name=label(part),
             via_device_id=device.registry_id,
         )
         self._told_areas[identifier] = ""
