@@ -105,23 +105,15 @@ def reason(err: Exception) -> str:
 
 
 class Folder[T: Variable | StoredDevice | StoredMessage]:
-    """One folder. Every method touches the disk, `holds` apart: call them off the event loop."""
+    """One folder. Every method touches the disk: call it off the event loop."""
 
-    def __init__(
-        self, path: Path, what: str, load: Load[T], *, private: bool = False
-    ) -> None:
-        """Keep the files in a folder; what says in the log what they hold.
-
-        Into a private one nobody else puts files: what was never on file costs nothing to remove.
-        """
+    def __init__(self, path: Path, what: str, load: Load[T]) -> None:
+        """Keep the files in a folder, which is made when it is needed; what says in the log what they hold."""
         self.path = path
         self.outdated: list[str] = []
         """Names of what was loaded from files that are to be renamed or removed."""
         self._what = what
         self._load = load
-        self._private = private
-        self._is_known = False
-        """There is nothing in it but what was loaded from it or written to it."""
         self._identity: tuple[int, int] | None = None
         self._records: dict[str, _Record] = {}
         self._superfluous: dict[str, set[str]] = {}
@@ -144,7 +136,6 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
             self._identify()
         except FileNotFoundError:
             files = []
-        self._is_known = self._private
         found: dict[str, list[_Found[T]]] = {}
         bad: list[str] = []
         oversized: list[str] = []
@@ -243,24 +234,18 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
         An unchanged value's time is written when it is REWRITE_AFTER seconds newer than that
         in the file; with exact, always.
         """
-        if self._is_known:
-            contents = {
-                name: content
-                for name, content in contents.items()
-                if content is not None or self.holds(name)
-            }
-        if not (contents or self._records):
+        if self._identity is None and not any(contents.values()):
+            # No folder is made only to remove something from it.
             return
         try:
             if not self.open():
                 outcome.lost += self._records
                 self._records.clear()
-                self._is_known = False
         except OSError as err:
             outcome.failed |= {
                 name: reason(err)
                 for name, content in contents.items()
-                if content is not None or self.holds(name)
+                if content is not None or self._holds(name)
             }
             return
         for name, content in contents.items():
@@ -299,7 +284,7 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
                 path.unlink(missing_ok=True)
             except OSError:
                 # Where nothing can be removed, names that were never on file would pile up as failed.
-                if self.holds(name):
+                if self._holds(name):
                     raise
             self._records.pop(name, None)
         else:
@@ -313,8 +298,8 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
         self._remove_superfluous(name)
         return True
 
-    def holds(self, name: str) -> bool:
-        """Tell whether there is, or may be, a file of a name; safe to call on any thread."""
+    def _holds(self, name: str) -> bool:
+        """Tell whether there is, or may be, a file of a name."""
         return (
             name in self._records
             or name in self._superfluous

@@ -69,13 +69,12 @@ def load_device(content: bytes, max_line: int) -> Loaded[StoredDevice]:
         # Where it can't be read, numbers would be used a second time.
         read_whole_number(params["RECEIPTS"]) if "RECEIPTS" in params else 0,
     )
-    rank = device.time, True
     try:
-        will = _load_will(messages, max_line)
+        device = device._replace(will=_load_will(messages, max_line))
         is_complete = next_message(messages) is None
     except ValueError:
-        return Loaded(device, False, rank)
-    return Loaded(device._replace(will=will), is_complete, rank)
+        is_complete = False
+    return Loaded(device, is_complete, (device.time, True))
 
 
 def _load_will(messages: Iterator[wire.Message], max_line: int) -> StoredWill | None:
@@ -139,9 +138,8 @@ def load_message(content: bytes, file: str, max_line: int) -> Loaded[StoredMessa
         re if len(re) <= _MAX_TOKEN else "",
     )
     check_length("MSG", {"DEVICE": device, "VALUE": message.value}, max_line)
-    is_complete = re == message.re
     try:
-        is_complete = is_complete and next_message(messages) is None
+        is_complete = next_message(messages) is None and re == message.re
     except ValueError:
         is_complete = False
     return Loaded(message, is_complete, (message.until, True))

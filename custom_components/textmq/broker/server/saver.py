@@ -1,7 +1,7 @@
 """The saver: when what has changed is written (protocol A6)."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from itertools import chain, islice
 import logging
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Protocol, override
 
 from ..core.observers import Observer
-from ..core.stored import CLOCK, MESSAGE_PREFIX, Stored, StoredClock
+from ..core.stored import CLOCK, Stored, StoredClock
 from ..core.variables import SYSTEM, Variable
 from .file_format import Snapshot
 from .folder import Content, Contents, Outcome, reason
@@ -77,6 +77,14 @@ class SavedBroker(Protocol):
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Tell an observer what happens; returns a function that ends it."""
 
+    def flush(self) -> None:
+        """Write in the next turn of the event loop what clients are to be told."""
+
+
+def _is_urgent(name: str) -> bool:
+    """Tell whether what is saved under a name is no variable of a client."""
+    return name.startswith(SYSTEM)
+
 
 type FailureListener = Callable[[Mapping[str, str]], None]
 """Takes why files can't be saved, each reason with one name; nothing when all is well again."""
@@ -113,9 +121,7 @@ class Saver(Observer):
         self._told = 0
         """How many of the reasons were told."""
         self._urgent: dict[str, None] = {}
-        """Variables whose files are to go, even where they have come into being again, and all else that has changed."""
-        self._unsure: set[str] = set()
-        """What is being written, or was when a save was given up."""
+        """Variables whose files are to go, even where they have come into being again, and what a save has left."""
         self._save_at = math.inf
         self._retry_at = math.inf
         self._urgent_at = math.inf
@@ -139,7 +145,6 @@ class Saver(Observer):
         loop = asyncio.get_running_loop()
         self._left |= dict.fromkeys(self._store.outdated)
         self._save_at = loop.time() + self._interval
-        self._urge(name for name in self._broker.changed if name.startswith(SYSTEM))
         # That of the stop before must not stand there should this run be killed.
         self._urge((CLOCK,), delay=0)
         self._unobserve = self._broker.observe(self)
@@ -197,12 +202,9 @@ class Saver(Observer):
         async with self._lock:
             changed = self._broker.take_changed()
             left, self._left = self._left, {}
-            names = dict.fromkeys(chain(left, changed, more))
-            for name in self._urgent:
-                # All else than variables is saved as urgent, once.
-                if name.startswith(SYSTEM):
-                    names.pop(name, None)
-            await self._save_names(names, exact=exact)
+            self._urgent |= {name: None for name in changed if _is_urgent(name)}
+            names = (name for name in changed if not _is_urgent(name))
+            await self._save_names(chain(left, names, more), exact=exact)
             return MappingProxyType(self._failed)
 
     # What happens when
@@ -213,26 +215,21 @@ class Saver(Observer):
 
     @override
     def stored_changed(self, name: str) -> None:
-        if (
-            name in self._urgent
-            and name.startswith(MESSAGE_PREFIX)
-            and not (name in self._unsure or self._store.holds(name))
-            and self._broker.archive.stored(name) is None
-        ):
-            # It has come and gone, and no file knows of it.
-            del self._urgent[name]
-            self._broker.changed.pop(name, None)
-        else:
-            self._urge((name,))
+        # The name stays in `changed`: what goes again before its time is taken from there.
+        self._hurry(URGENT_DELAY)
 
     def _urge(self, names: Iterable[str], delay: float = URGENT_DELAY) -> None:
-        """See to it that these names are looked after within so many seconds."""
-        self._urgent |= dict.fromkeys(names)
-        if self._urgent:
-            at = asyncio.get_running_loop().time() + delay
-            if at < self._urgent_at:
-                self._urgent_at = at
-                self._wake.set()
+        """Save these names within so many seconds."""
+        if added := dict.fromkeys(names):
+            self._urgent |= added
+            self._hurry(delay)
+
+    def _hurry(self, delay: float) -> None:
+        """Save what is urgent within so many seconds."""
+        at = asyncio.get_running_loop().time() + delay
+        if at < self._urgent_at:
+            self._urgent_at = at
+            self._wake.set()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -277,7 +274,7 @@ class Saver(Observer):
         finally:
             given_up = (*batch, *rest)
             self._left |= dict.fromkeys(given_up)
-            self._urge(name for name in given_up if name.startswith(SYSTEM))
+            self._urge(filter(_is_urgent, given_up))
             self._plan_retry(loop.time())
             self._tell()
 
@@ -290,12 +287,12 @@ class Saver(Observer):
     async def _save_urgent(self) -> None:
         """Save what is urgent by now; what becomes so meanwhile has a time of its own."""
         self._urgent_at = math.inf
-        urgent, self._urgent = self._urgent, {}
-        rest = iter(urgent)
+        again, self._urgent = self._urgent, {}
+        rest = iter(again | dict.fromkeys(filter(_is_urgent, self._broker.changed)))
         batch: tuple[str, ...] = ()
         try:
             while batch := tuple(islice(rest, BATCH)):
-                await self._save_batch(self._take_urgent(batch))
+                await self._save_batch(self._take_urgent(batch, again))
         finally:
             self._urge(chain(batch, rest))
 
@@ -307,16 +304,17 @@ class Saver(Observer):
             self._take_content(name, contents)
         return contents
 
-    def _take_urgent(self, names: Iterable[str]) -> Contents:
+    def _take_urgent(self, names: Iterable[str], again: Container[str]) -> Contents:
         """Take what is to be on file now; the files of deleted variables go in any case."""
+        broker = self._broker
         contents: dict[str, Content | None] = {}
         for name in names:
-            is_variable = not name.startswith(SYSTEM)
-            if not (is_variable and self._broker.variables.get(name)):
-                self._broker.changed.pop(name, None)
-            if is_variable:
+            if not _is_urgent(name):
                 contents[name] = None
-            else:
+                if broker.variables.get(name) is None:
+                    broker.changed.pop(name, None)
+            elif name in broker.changed or name in again:
+                broker.changed.pop(name, None)
                 self._take_content(name, contents)
         return contents
 
@@ -340,22 +338,24 @@ class Saver(Observer):
         return Snapshot.take(variable)
 
     async def _save_batch(self, contents: Contents, *, exact: bool = False) -> None:
+        if not contents:
+            return
         loop = asyncio.get_running_loop()
-        self._unsure |= contents.keys()
         try:
             outcome = await loop.run_in_executor(
                 None, lambda: self._store.save(contents, exact=exact)
             )
         except Exception as err:  # noqa: BLE001
             outcome = Outcome(failed=dict.fromkeys(contents, reason(err)))
-        self._unsure -= contents.keys()
         for name in contents:
             self._failed.pop(name, None)
         self._note_failures(outcome.failed)
         self._left |= dict.fromkeys(chain(outcome.postponed, outcome.lost))
         if outcome.lost:
             self._save_at = loop.time()
-        self._broker.archive.saved(name for name in contents if name[0] == SYSTEM)
+        if records := [*filter(_is_urgent, contents)]:
+            self._broker.archive.saved(records)
+            self._broker.flush()
 
     def _note_failures(self, failed: Mapping[str, str]) -> None:
         self._failed |= failed

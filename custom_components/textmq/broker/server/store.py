@@ -39,7 +39,7 @@ class Archived(NamedTuple):
 
 
 class Store:
-    """The folders of files. Every method touches the disk, `holds` apart: call them off the event loop."""
+    """The folders of files. Every method touches the disk: call it off the event loop."""
 
     def __init__(
         self,
@@ -61,12 +61,11 @@ class Store:
             return load_device(content, max_line)
 
         self._variables = Folder(folder, "variables", variable)
-        self._devices = Folder(folder / DEVICES_FOLDER, "devices", device, private=True)
+        self._devices = Folder(folder / DEVICES_FOLDER, "devices", device)
         self._messages = Folder(
             folder / MESSAGES_FOLDER,
             "messages",
             partial(load_message, max_line=max_line),
-            private=True,
         )
         self._folders: dict[
             str, Folder[Variable] | Folder[StoredDevice] | Folder[StoredMessage]
@@ -132,10 +131,6 @@ class Store:
                 if chosen or outcome.lost:
                     folder.save(chosen, outcome, exact=exact)
         return outcome
-
-    def holds(self, name: str) -> bool:
-        """Tell whether there is, or may be, a file of a name; safe to call on any thread."""
-        return self._folders[folder_of(name)].holds(name)
 
 
 def _load_folder[T: StoredDevice | StoredMessage](folder: Folder[T]) -> list[T]:
