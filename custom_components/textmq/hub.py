@@ -113,7 +113,8 @@ class Hub(Observer):
         """Load what is stored, and listen. Raises OSError where the folder or the port can't be had."""
         # The devices first: a start that fails ends with writing them.
         restore(self.broker, await self._memory.async_load())
-        self.broker.restore(await self.hass.async_add_executor_job(self._store.load))
+        stored = await self.hass.async_add_executor_job(self._store.load)
+        self.broker.restore(*stored)
         self.devices.admit_approved()
         self._on_stop.append(self.cards.refuse_ignored())
         await self._follow_time_zone()

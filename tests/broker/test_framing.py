@@ -25,6 +25,8 @@ def _answer(command: str) -> tuple[str | None, str | None]:
     return {
         "HELLO!": (None, None),
         "HELLO?": ("HELLO!", None),
+        "GOT": (None, None),
+        "DEFS": ("BAD", "not-authorized"),
         "OK": ("BAD", "unknown-command"),
         "BAD": ("BAD", "unknown-command"),
         "MSG": ("BAD", "no-such-device"),

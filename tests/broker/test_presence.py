@@ -1,10 +1,15 @@
 """Presence, $DEVICES/<id> (protocol B5): every way to come and go, restarts, kills, revocation, rights."""
 
+from typing import Any
+
 import pytest
 
 from custom_components.textmq.broker.core.access import AccessMode, Rights
+from custom_components.textmq.broker.core.presence import Seen, Word, read_presence
+from custom_components.textmq.broker.core.stored import StoredDevice
 
 from .inprocess import House, Peer
+from .reference import VECTORS
 
 AT = "2027-01-15T08:00:00Z"
 
@@ -15,6 +20,24 @@ def house() -> House:
     house = House(("a", "reader"))
     house.wait(60)
     return house
+
+
+@pytest.mark.parametrize("case", VECTORS["presence"], ids=lambda case: case["value"])
+def test_vectors(case: dict[str, Any]) -> None:
+    """Every case of the shared vectors, read and written."""
+    stored = StoredDevice("a", case["value"], 0)
+    seen = read_presence(stored)
+    assert seen == Seen(Word(case["word"]), case["time"])
+    assert str(seen) == case["value"]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "ASLEEP UNTIL=", "LOST SINCE=x", "LOST SINCE=99999-01-01", "LOST x"]
+)
+def test_what_is_on_file_may_be_anything(value: str) -> None:
+    """It says then that the device was lost, or nothing."""
+    seen = read_presence(StoredDevice("a", value, 0))
+    assert seen is None or seen.time == 0
 
 
 def _watch(house: House) -> Peer:

@@ -229,6 +229,21 @@ def test_a_slow_reader_bounds_its_senders(house: House) -> None:
     assert len(_messages(b)) == 32
 
 
+def test_what_was_never_on_file_leaves_no_trace(house: House) -> None:
+    """A message that has passed before anything was saved is nothing to save."""
+    a, b = house.peer("a"), house.peer("b", RECEIPTS="YES")
+    _send(a, "1")
+    assert "$MESSAGES/1" in house.broker.changed
+    b.send("COMMAND=GOT | RECEIPT=1")
+    assert "$MESSAGES/1" not in house.broker.changed
+    _send(a, "2")
+    assert house.broker.archive.stored("$MESSAGES/2") is not None
+    house.broker.take_changed()
+    b.send("COMMAND=GOT | RECEIPT=2")
+    assert "$MESSAGES/2" in house.broker.changed
+    assert house.broker.archive.stored("$MESSAGES/2") is None
+
+
 def test_a_message_that_passes_at_once_is_not_bounded(house: House) -> None:
     """It takes no room of those that wait."""
     a, b = house.peer("a"), house.peer("b")

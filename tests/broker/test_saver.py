@@ -1,21 +1,22 @@
 """Section A6: when variables are written, what is not written for nothing, and what happens at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+import shutil
 import threading
 from typing import override
 
 import pytest
 
 from custom_components.textmq.broker import Broker, Saver, Store
+from custom_components.textmq.broker.core.stored import CLOCK
 from custom_components.textmq.broker.server import saver as saver_module
-from custom_components.textmq.broker.server.file_format import Snapshot
+from custom_components.textmq.broker.server.folder import Contents, Outcome
 from custom_components.textmq.broker.server.saver import BATCH
-from custom_components.textmq.broker.server.store import Outcome
 
 from .client import line
 from .conftest import Connect, StartBroker
@@ -186,10 +187,11 @@ def test_a_stop_that_can_not_save_ends(
     broker = start_broker(*AT_STOP)
     client = connect(broker)
     client.ok("PUB", VARIABLE="a", VALUE="1")
-    broker.data.rmdir()
+    wait_for((broker.data / "saved").exists, "the start to be noted")
+    shutil.rmtree(broker.data)
     broker.data.write_text("in the way")
     assert broker.stop(client) == 0
-    assert any("1 variables could not be saved" in text for text in broker.log)
+    assert any("2 files could not be saved" in text for text in broker.log)
     assert "Traceback" not in broker.text
 
 
@@ -208,13 +210,12 @@ class ScriptedStore(Store):
         self.go_on.set()
 
     @override
-    def save(self, snapshots: Iterable[Snapshot], *, exact: bool = False) -> Outcome:
-        snapshots = list(snapshots)
-        self.batches.append([one.name for one in snapshots])
+    def save(self, contents: Contents, *, exact: bool = False) -> Outcome:
+        self.batches.append(list(contents))
         if self.error is not None:
             raise self.error
         assert self.go_on.wait(PATIENCE)
-        return super().save(snapshots, exact=exact)
+        return super().save(contents, exact=exact)
 
 
 @asynccontextmanager
@@ -223,7 +224,7 @@ async def running(
 ) -> AsyncIterator[tuple[Saver, list[dict[str, str]]]]:
     """Run a saver, with what it tells."""
     told: list[dict[str, str]] = []
-    broker.restore(store.load())
+    broker.restore(*store.load())
     saver = Saver(broker, store, interval, lambda reasons: told.append(dict(reasons)))
     saver.start()
     yield saver, told
@@ -255,7 +256,7 @@ def test_many_variables_are_saved_in_small_batches(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert max(map(len, store.batches)) <= BATCH
-    found = {one.name: one.value for one in Store(tmp_path).load()}
+    found = {one.name: one.value for one in Store(tmp_path).load().variables}
     assert len(found) == 2499
     assert found["v/0/0"] == found["v/49/2499"] == "2"
 
@@ -290,6 +291,7 @@ def test_no_exception_ends_the_saving(
 
     async def main() -> None:
         async with running(broker, store, 0.02) as (_, told):
+            await until(lambda: store.batches == [[CLOCK]])
             store.error = error
             broker.publish("a", "1", device="")
             await until(lambda: len(store.batches) > 3)
@@ -307,6 +309,7 @@ def test_no_exception_ends_the_saving(
             assert sorted(path.name for path in tmp_path.iterdir()) == [
                 "a.txt",
                 "b.txt",
+                "saved",
             ]
 
     asyncio.run(main())
@@ -374,7 +377,7 @@ def test_a_save_that_is_given_up_loses_nothing(tmp_path: Path) -> None:
             store.go_on.set()
 
     asyncio.run(main())
-    found = {one.name: one.value for one in Store(tmp_path).load()}
+    found = {one.name: one.value for one in Store(tmp_path).load().variables}
     assert len(found) == BATCH * 2 - 1
     assert found["v0"] == "2"
 
@@ -422,10 +425,10 @@ def test_unsaved_deletions_do_not_pile_up(tmp_path: Path) -> None:
                 broker.publish(f"v{i}", "1", device="")
                 broker.delete(f"v{i}")
             broker.delete("on-file")
-            assert (await saver.save()).keys() == {"on-file"}
+            assert (await saver.save()).keys() == {"on-file", CLOCK}
             assert len(told) == 1
             data.unlink()
             (tmp_path / "away").rename(data)
 
     asyncio.run(main())
-    assert list(data.iterdir()) == []
+    assert [path.name for path in data.iterdir()] == ["saved"]

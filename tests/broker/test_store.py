@@ -12,6 +12,8 @@ import threading
 import pytest
 
 from custom_components.textmq.broker import Store, Variable, wire
+from custom_components.textmq.broker.server.file_format import Snapshot
+from custom_components.textmq.broker.server.folder import Content, Outcome
 
 from .client import Client, Message, line, message
 from .conftest import Connect, StartBroker
@@ -26,6 +28,15 @@ _FILE = re.compile(
     r"TIME=(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \| DEVICE=(?P<device>[^|]*?) \| END\n"
     r"(?:START \| COMMAND=DEF \| VARIABLE=(?P=variable) \| TYPE=[^\n]* \| END\n)?"
 )
+
+
+def _paths(data: Path) -> list[Path]:
+    """Return what is in a folder, but for the time of the last save."""
+    return sorted(path for path in data.iterdir() if path.name != "saved")
+
+
+def _names(data: Path) -> list[str]:
+    return [path.name for path in _paths(data)]
 
 
 def test_content_name_and_mode(start_broker: StartBroker, connect: Connect) -> None:
@@ -189,7 +200,7 @@ def test_a_burst_is_written_once(start_broker: StartBroker, connect: Connect) ->
     for i in range(2000):
         client.send("PUB", VARIABLE="a", VALUE=i)
     client.answers(2000)
-    assert list(broker.data.iterdir()) == []
+    assert _names(broker.data) == []
     broker.stop(client)
     assert list(broker.files()) == ["a.txt"]
     assert "VALUE=1999 |" in broker.files()["a.txt"]
@@ -267,7 +278,7 @@ def test_kill_leaves_whole_files(start_broker: StartBroker, connect: Connect) ->
     client.ok("GET", VARIABLE="v/+")
     assert len(client.fence()) == FLOODED
     broker.stop(client)
-    assert all(path.suffix == ".txt" for path in broker.data.iterdir())
+    assert all(path.suffix == ".txt" for path in _paths(broker.data))
 
 
 # Files that are not as they should be
@@ -375,6 +386,111 @@ def test_a_bad_description_keeps_the_value(
     assert len((data / "good.txt").read_text().splitlines()) == 1
 
 
+SET = "START | COMMAND=DEFS | TOKEN=abc | COUNT=2 | RULES=0123 | END\n"
+
+
+@pytest.mark.parametrize("value", [WHOLE, ""], ids=["value", "no value"])
+@pytest.mark.parametrize(
+    ("third", "belongs"),
+    [
+        (SET, True),
+        (SET.replace(" | ", "|").lower().replace("abc", "abc") + "\0\0", True),
+        (SET[:-7], False),
+        (SET[:12], False),
+        (SET.replace("DEFS", "SET"), False),
+        (SET.replace("TOKEN", "TOK"), False),
+        (SET.replace("abc", ""), False),
+        (SET.replace("abc", "x" * 33), False),
+        (SET.replace("COUNT=2", "COUNT=0"), False),
+        (SET.replace("COUNT=2", "COUNT=-2"), False),
+        (SET.replace("COUNT=2", "COUNT=" + "9" * 5000), False),
+        (SET.replace(" | COUNT=2", ""), False),
+        (SET.replace("0123", ""), False),
+        (SET + "torn", False),
+        (SET + SET, False),
+        ("", False),
+    ],
+)
+def test_the_set_of_a_description(
+    tmp_path: Path, value: str, third: str, belongs: bool
+) -> None:
+    """Where its line is not as it should be, value and description stay, and belong to no set."""
+    described = "START | COMMAND=DEF | VARIABLE=good | TYPE=sensor | DEVICE=n | END\n"
+    (tmp_path / "good.txt").write_text(value + described + third)
+    (one,) = _loaded(tmp_path)
+    assert one["value"] == ("1" if value else None)
+    assert one["definition"] == {"TYPE": "sensor"}
+    assert one["described_by"] == "n"
+    assert one["set"] == (["abc", 2, "0123"] if belongs else ["", 0, ""])
+
+
+@pytest.mark.parametrize(
+    "second", ["", "START | COMMAND=DEF | VARIABLE=good | TYPE=sen\n"]
+)
+def test_no_set_without_a_description(tmp_path: Path, second: str) -> None:
+    """A set is never whole by a line that stands alone, or behind a torn description."""
+    (tmp_path / "good.txt").write_text(WHOLE + second + SET)
+    (one,) = _loaded(tmp_path)
+    assert one["definition"] is None
+    assert one["set"] == ["", 0, ""]
+
+
+@pytest.mark.parametrize(
+    ("publisher", "owner", "describer", "account", "described_by"),
+    [
+        ("a", None, None, "a", "a"),
+        ("a", "b", None, "b", "b"),
+        ("a", "b", "c", "b", "c"),
+        ("a", "b", "", "a", ""),
+        ("a", "b", "homeassistant", "a", "homeassistant"),
+        ("", "b", "", "b", ""),
+        ("homeassistant", "b", "", "b", ""),
+        ("", None, "c", "", "c"),
+        ("a", "b", "no/id", "a", ""),
+    ],
+)
+def test_whose_a_variable_is(
+    tmp_path: Path,
+    publisher: str,
+    owner: str | None,
+    describer: str | None,
+    account: str,
+    described_by: str,
+) -> None:
+    """Who described it is its owner where the file says nothing else; else who published it."""
+    content = WHOLE.replace("node1", publisher)
+    if owner is not None:
+        content = content.replace(" | END", f" | OWNER={owner} | END")
+    by = "" if describer is None else f" | DEVICE={describer}"
+    content += f"START | COMMAND=DEF | VARIABLE=good | TYPE=sensor{by} | END\n"
+    (tmp_path / "good.txt").write_text(content)
+    (one,) = _loaded(tmp_path)
+    assert (one["account"], one["described_by"]) == (account, described_by)
+    assert "DEVICE" not in str(one["definition"])
+
+
+def test_a_will_is_marked_over_a_restart(
+    start_broker: StartBroker, connect: Connect
+) -> None:
+    """Until the next publish, of the same value too."""
+    broker = start_broker(*AT_STOP)
+    client, device = connect(broker), connect(broker, "node1")
+    client.ok("SUB", VARIABLE="a")
+    device.ok("WILL", VARIABLE="a", VALUE="lost")
+    device.reset()
+    client.expect("SUB", VARIABLE="a", VALUE="lost")
+    broker.stop(client)
+    assert "WILL=YES" in broker.files()["a.txt"]
+    broker = start_broker(*AT_STOP)
+    client = connect(broker, "node1")
+    client.ok("GET", VARIABLE="a", FULL="YES")
+    (received,) = client.fence()
+    assert (received["WILL"], received["DEVICE"]) == ("YES", "node1")
+    client.ok("PUB", VARIABLE="a", VALUE="lost")
+    broker.stop(client)
+    assert "WILL" not in broker.files()["a.txt"]
+
+
 def test_a_description_without_a_value(
     start_broker: StartBroker, connect: Connect
 ) -> None:
@@ -402,7 +518,7 @@ def test_other_files_are_left_alone(
     client = connect(broker)
     client.ok("PUB", VARIABLE="a", VALUE="1")
     broker.stop(client)
-    assert sorted(path.name for path in data.iterdir()) == [
+    assert _names(data) == [
         "README.md",
         "a.txt",
         "folder",
@@ -462,7 +578,7 @@ def test_hard_names(start_broker: StartBroker, connect: Connect) -> None:
     broker.stop(client)
     assert set(broker.data.parent.iterdir()) == beside
     files = broker.files()
-    assert len(files) == len(list(broker.data.iterdir())) == len(HARD_NAMES)
+    assert len(files) == len(_names(broker.data)) == len(HARD_NAMES)
     assert len({file.lower() for file in files}) == len(HARD_NAMES)
     for file, content in files.items():
         assert re.fullmatch(r"[A-Za-z0-9%._ ~=,;@!'()&^$\[\]{}`-]+\.txt", file), file
@@ -534,14 +650,35 @@ def _shown(variable: Variable) -> dict[str, object]:
         "value": value,
         "time": None if value is None else wire.encode_time(variable.time),
         "device": variable.device,
-        "owner": variable.owner,
+        "account": variable.account,
+        "will": variable.will,
         "definition": None if definition is None else dict(definition.params),
+        "described_by": variable.described_by,
+        "set": [variable.set_token, variable.set_count, variable.set_rules],
     }
 
 
 def _loaded(data: Path) -> list[dict[str, object]]:
-    variables = sorted(Store(data).load(), key=lambda variable: variable.name)
+    variables = sorted(Store(data).load().variables, key=lambda variable: variable.name)
     return [_shown(variable) for variable in variables]
+
+
+def shown(data: Path) -> dict[str, object]:
+    """Return all that is on file, as the samples have it."""
+    found = Store(data).load()
+    plain = {
+        "devices": sorted(found.devices),
+        "messages": found.messages,
+        "clock": found.clock,
+    }
+    others: dict[str, object] = json.loads(json.dumps(plain))
+    return {"variables": _loaded(data)} | others
+
+
+def _put(data: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text(content)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
@@ -551,10 +688,8 @@ def test_samples_of_every_format(
     """What any version has written is read, and has the names of now after the next save."""
     found = json.loads(sample.read_text())
     data = tmp_path / "data"
-    data.mkdir()
-    for name, content in found["files"].items():
-        (data / name).write_text(content)
-    assert _loaded(data) == found["variables"]
+    _put(data, found.pop("files"))
+    assert shown(data) == found
     broker = start_broker(*AT_STOP)
     assert "WARNING" not in broker.text
     client = connect(broker)
@@ -565,9 +700,34 @@ def test_samples_of_every_format(
         if one["value"] is not None
     }
     broker.stop(client)
-    assert len(list(data.iterdir())) == len(found["variables"])
-    assert max(len(path.name) for path in data.iterdir()) < 130
+    assert len(broker.files()) == len(found["variables"])
+    assert max(map(len, _names(data))) < 130
     assert _loaded(data) == found["variables"]
+
+
+def test_what_is_read_is_written_as_it_was(tmp_path: Path) -> None:
+    """The latest sample is in the strict form: the same bytes, mode and folders come back."""
+    files = json.loads(SAMPLES[-1].read_text())["files"]
+    _put(tmp_path / "read", files)
+    found = Store(tmp_path / "read").load()
+    assert found.clock is not None
+    contents: dict[str, Content | None] = {
+        one.name: Snapshot.take(one) for one in found.variables
+    }
+    contents |= {one.name: one for one in found.devices}
+    contents |= {one.name: one for one in found.messages}
+    contents[found.clock.name] = found.clock
+    outcome = Store(tmp_path / "written").save(contents)
+    assert outcome == Outcome()
+    written = [path for path in (tmp_path / "written").rglob("*") if path.is_file()]
+    assert {
+        str(path.relative_to(tmp_path / "written")): path.read_text()
+        for path in written
+    } == files
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o600}
+    for folder in ("", "devices", "messages"):
+        path = tmp_path / "written" / folder
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
 def test_file_names_of_now_are_among_the_samples(
@@ -626,8 +786,11 @@ def test_files_are_read_as_leniently_as_lines(
         "value": "1",
         "time": "2026-11-22T19:50:00.123Z",
         "device": "node1",
-        "owner": "node1",
+        "account": "node1",
+        "will": form == "more than is known",
         "definition": {"TYPE": "sensor", "NAME": "Good one"},
+        "described_by": "node1",
+        "set": ["", 0, ""],
     }
     broker = start_broker(*AT_STOP)
     assert "WARNING" not in broker.text
@@ -672,7 +835,7 @@ def test_a_read_error_passes(
     assert client.get("other") is None
     client.bad("no-such-variable", "DEL", VARIABLE="other")
     broker.stop(client)
-    assert sorted(path.name for path in data.iterdir()) == ["good.txt", "other.txt"]
+    assert _names(data) == ["good.txt", "other.txt"]
     assert (data / "other.txt").is_symlink()
     (data / "other.txt").unlink()
     (data / "other.txt").write_text(WHOLE.replace("good", "other"))
@@ -698,7 +861,7 @@ def test_a_new_value_wins_over_what_could_not_be_read(
     if deleted:
         client.ok("DEL", VARIABLE=variable)
     broker.stop(client)
-    assert len(list(data.iterdir())) == (0 if deleted else 1)
+    assert len(_names(data)) == (0 if deleted else 1)
     assert all("VALUE=new |" in content for content in broker.files().values())
 
 
@@ -721,7 +884,7 @@ def test_an_older_file_does_not_replace_one_that_could_not_be_read(
     client = connect(broker)
     client.ok("DEL", VARIABLE="good")
     broker.stop(client)
-    assert [path.name for path in data.iterdir()] == ["other.txt"]
+    assert _names(data) == ["other.txt"]
 
 
 def test_too_long_for_the_limits_of_now(
@@ -747,7 +910,7 @@ def test_too_long_for_the_limits_of_now(
     assert [received["VARIABLE"] for received in client.fence()] == ["good"]
     broker.stop(client)
     assert broker.files() == before
-    assert len(Store(data, max_line=65536).load()) == 3
+    assert len(Store(data, max_line=65536).load().variables) == 3
 
 
 @pytest.mark.parametrize(
@@ -768,7 +931,7 @@ def test_two_files_of_one_variable(
     client = connect(broker)
     client.ok("PUB", VARIABLE=variable, VALUE="0")
     broker.stop(client)
-    (path,) = data.iterdir()
+    (path,) = _paths(data)
 
     def content(second: int) -> str:
         text = WHOLE.replace("good", variable).replace("VALUE=1", f"VALUE={second}")
@@ -803,7 +966,7 @@ def test_what_an_earlier_version_put_aside_comes_back(
     client.ok("GET", VARIABLE="#")
     assert [received["VARIABLE"] for received in client.fence()] == ["good"]
     broker.stop(client)
-    assert sorted(path.name for path in data.iterdir()) == [
+    assert _names(data) == [
         "copy.txt.bad",
         "good.txt",
         "torn.txt.bad",
@@ -820,7 +983,7 @@ def test_nothing_kept_aside_is_overwritten(
         (data / "a.txt").write_text(f"torn {number}")
         broker = start_broker(*AT_STOP)
         broker.stop()
-    assert sorted(path.read_text() for path in data.iterdir()) == [
+    assert sorted(path.read_text() for path in _paths(data)) == [
         "torn 0",
         "torn 1",
         "torn 2",

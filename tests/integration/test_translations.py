@@ -74,6 +74,7 @@ def test_exceptions_and_issues() -> None:
         issues.OPEN_ACCESS,
         issues.NOT_SAVED,
         issues.BACKUP_INCOMPLETE,
+        issues.CLOCK_BEHIND,
         *Trouble,
     }
     keys = constants("translation_key") - set(ENGLISH["selector"])

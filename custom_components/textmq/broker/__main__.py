@@ -125,7 +125,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     )
     broker.greeting.time_zone = posix_time_zone()
     store = Store(arguments.data, max_line=limits.max_line)
-    broker.restore(store.load())
+    broker.restore(*store.load())
     saver = Saver(broker, store, arguments.save_interval)
     listener = Listener(broker, arguments.host, arguments.port)
     stopping = asyncio.Event()

@@ -17,6 +17,10 @@ class Changes:
         self.names[name] = None
         self._observers.notify(Observer.stored_changed, name)
 
+    def drop(self, name: str) -> None:
+        """Save nothing under a name that was never on file, and is gone again."""
+        self.names.pop(name, None)
+
     def take(self) -> dict[str, None]:
         """Take the names: they are not to be saved again until they change again."""
         taken = dict(self.names)

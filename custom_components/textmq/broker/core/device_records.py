@@ -129,7 +129,7 @@ class DeviceRecords:
         return StoredDevice(
             device_id,
             str(seen) if seen else "",
-            seen.time if seen else self._now(),
+            self._now(),
             device.receipts.write() if device else 0,
             will and StoredWill(will.name, will.value, will.retain),
         )
@@ -141,9 +141,10 @@ class DeviceRecords:
             left = min(until - self._now(), self._limits.max_sleep)
             if left <= 0:
                 left = self._limits.presence_grace
-        self.restore_device(stored.id, sleep=left)
+        self.restore_device(stored.id)
         device = self._devices.get(stored.id)
         if device is not None:
+            device.asleep_until = None if left is None else self._clock() + left
             device.receipts = Receipts(stored.receipts)
             device.will = stored.will and Will(*stored.will)
 

@@ -14,7 +14,7 @@ from .stored import MESSAGE_PREFIX, StoredMessage
 
 _SPARE_EXPIRIES: Final = 1000
 """Entries of the heap that may be out of date before it is made again."""
-_MAX_EXPIRED_AT_ONCE: Final = 1000
+_MAX_EXPIRED_AT_ONCE: Final = 200
 """Messages that are dropped at a time, so that it takes no longer than a slice."""
 
 
@@ -24,6 +24,7 @@ class KeptMessage:
     __slots__ = (
         "device",
         "handing",
+        "is_on_file",
         "outbox",
         "re",
         "receipt",
@@ -59,6 +60,13 @@ class KeptMessage:
         """The connection that it was given to."""
         self.handing = False
         """It was given without a number, and goes when the system has taken it."""
+        self.is_on_file = False
+        """It is, or is about to be."""
+
+    @property
+    def name(self) -> str:
+        """The name under which it is saved."""
+        return f"{MESSAGE_PREFIX}{self.serial}"
 
     @property
     def size(self) -> int:
@@ -167,7 +175,7 @@ class KeptMessages:
 
     def changed(self, message: KeptMessage) -> None:
         """See to it that a message is on file as it is now."""
-        self._changes.add_urgent(f"{MESSAGE_PREFIX}{message.serial}")
+        self._changes.add_urgent(message.name)
 
     def remove(self, message: KeptMessage) -> None:
         """Drop a message, where it is still kept."""
@@ -182,7 +190,10 @@ class KeptMessages:
         self._bytes_of[message.sender] -= size
         if not self._bytes_of[message.sender]:
             del self._bytes_of[message.sender]
-        self.changed(message)
+        if message.is_on_file:
+            self.changed(message)
+        else:
+            self._changes.drop(message.name)
 
     def expire(self) -> None:
         """Drop the messages whose time has passed."""
@@ -217,6 +228,7 @@ class KeptMessages:
             stored.re,
             stored.receipt,
         )
+        message.is_on_file = True
         self._enter(message)
         if left <= 0:
             self.remove(message)
@@ -226,6 +238,7 @@ class KeptMessages:
         message = self._by_serial.get(int(name.removeprefix(MESSAGE_PREFIX)))
         if message is None:
             return None
+        message.is_on_file = True
         until = self._now() + message.until - self._clock()
         return StoredMessage(
             message.serial,

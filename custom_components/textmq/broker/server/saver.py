@@ -1,7 +1,7 @@
 """The saver: when what has changed is written (protocol A6)."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from itertools import chain, islice
 import logging
@@ -10,9 +10,11 @@ from types import MappingProxyType
 from typing import Final, Protocol, override
 
 from ..core.observers import Observer
-from ..core.variables import Variable
+from ..core.stored import CLOCK, Stored, StoredClock
+from ..core.variables import SYSTEM, Variable
 from .file_format import Snapshot
-from .store import Outcome, Store, reason
+from .folder import Content, Contents, Outcome, reason
+from .store import Store
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -20,8 +22,8 @@ DEFAULT_INTERVAL: Final = 300.0
 """Seconds between saves: docs/protocol.md, A6, says what they cost and what they risk."""
 BATCH: Final = 100
 """Files of one trip to the disk: a snapshot of them takes well below a millisecond of the loop."""
-DELETE_DELAY: Final = 0.5
-"""Seconds until a deletion is on disk: those of a loop of DELs are collected."""
+URGENT_DELAY: Final = 0.5
+"""Seconds until what is urgent is on disk: deletions, and all that is no variable, are collected."""
 RETRY_DELAY: Final = 30.0
 """Seconds until what failed is tried again, where the interval is not shorter."""
 MAX_REASONS: Final = 10
@@ -37,12 +39,29 @@ class VariableTable(Protocol):
         """Return a variable, None where there is none."""
 
 
+class SavedArchive(Protocol):
+    """Knows what is to be on file besides variables."""
+
+    def saving_begins(self) -> None:
+        """From now on what changes is saved, and `saved` tells of it."""
+
+    def stored(self, name: str) -> Stored | None:
+        """Return what is to be on file under a name of core/stored.py, None where nothing is."""
+
+    def saved(self, names: Iterable[str]) -> None:
+        """Take names of core/stored.py that are on file as `stored` has said last, or can't be for a while."""
+
+
 class SavedBroker(Protocol):
     """What a saver needs of a broker."""
 
     @property
+    def now(self) -> Callable[[], float]:
+        """The wall's clock, in seconds since 1970."""
+
+    @property
     def changed(self) -> dict[str, None]:
-        """Names of the variables that are to be saved."""
+        """Names of what is to be saved."""
 
     def take_changed(self) -> dict[str, None]:
         """Take these names: they are not to be saved again until they change again."""
@@ -51,16 +70,28 @@ class SavedBroker(Protocol):
     def variables(self) -> VariableTable:
         """The variables; one that is `dirty` is in `changed`."""
 
+    @property
+    def archive(self) -> SavedArchive:
+        """All else."""
+
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Tell an observer what happens; returns a function that ends it."""
 
+    def flush(self) -> None:
+        """Write in the next turn of the event loop what clients are to be told."""
+
+
+def _is_urgent(name: str) -> bool:
+    """Tell whether what is saved under a name is no variable of a client."""
+    return name.startswith(SYSTEM)
+
 
 type FailureListener = Callable[[Mapping[str, str]], None]
-"""Takes why variables can't be saved, each reason with one of them; nothing when all is well again."""
+"""Takes why files can't be saved, each reason with one name; nothing when all is well again."""
 
 
 class Saver(Observer):
-    """Writes changed variables every interval, deletions at once, and all that is left at the end.
+    """Writes changed variables every interval, what is urgent at once, and all that is left at the end.
 
     What can't be written stays in memory and is tried again. No error ends the saving.
     """
@@ -86,14 +117,14 @@ class Saver(Observer):
         """What was not written at the last save: postponed, failed, or not come to."""
         self._failed: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
-        """Why saving has failed since all was well, each with a variable."""
+        """Why saving has failed since all was well, each with a name."""
         self._told = 0
         """How many of the reasons were told."""
-        self._deleted: dict[str, None] = {}
-        """Variables whose files are to go, even where they have come into being again."""
+        self._urgent: dict[str, None] = {}
+        """Variables whose files are to go, even where they have come into being again, and what a save has left."""
         self._save_at = math.inf
         self._retry_at = math.inf
-        self._delete_at = math.inf
+        self._urgent_at = math.inf
         self._paused_until = -math.inf
 
     @property
@@ -114,7 +145,10 @@ class Saver(Observer):
         loop = asyncio.get_running_loop()
         self._left |= dict.fromkeys(self._store.outdated)
         self._save_at = loop.time() + self._interval
+        # That of the stop before must not stand there should this run be killed.
+        self._urge((CLOCK,), delay=0)
         self._unobserve = self._broker.observe(self)
+        self._broker.archive.saving_begins()
         self._task = loop.create_task(self._run())
 
     async def stop(self) -> None:
@@ -131,17 +165,21 @@ class Saver(Observer):
                 await self._save_rest()
         except TimeoutError:
             _LOGGER.error(
-                "The disk is too slow: what changed last may not be saved, %s variables",
-                len(self._left) + len(self._broker.changed),
+                "The disk is too slow: what changed last may not be saved, %s files",
+                len(self._left | self._urgent | self._broker.changed),
             )
 
     async def _save_rest(self) -> None:
-        while self._broker.changed or self._left or self._deleted:
-            await self.save()
-            if not self._broker.changed and len(self._left) <= len(self._failed):
+        while self._broker.changed or self._left or self._urgent:
+            await self._save_all(exact=True)
+            if not (self._broker.changed or self._urgent) and len(self._left) <= len(
+                self._failed
+            ):
                 break
+        async with self._lock:
+            await self._save_batch({CLOCK: StoredClock(self._broker.now(), True)})
         if self._failed:
-            _LOGGER.error("%s variables could not be saved", len(self._failed))
+            _LOGGER.error("%s files could not be saved", len(self._failed))
 
     def pause(self, seconds: float) -> None:
         """Let the files alone for a time, or until `resume`: only `save` and `stop` write."""
@@ -157,25 +195,46 @@ class Saver(Observer):
 
         With exact, times that are new on unchanged values are written as well.
         """
+        return await self._save_all(CLOCK, exact=exact)
+
+    async def _save_all(self, *more: str, exact: bool) -> Mapping[str, str]:
+        """Save all that has changed, and more after it."""
         async with self._lock:
             changed = self._broker.take_changed()
             left, self._left = self._left, {}
-            await self._save_names(chain(left, changed), exact=exact)
+            self._urgent |= {name: None for name in changed if _is_urgent(name)}
+            names = (name for name in changed if not _is_urgent(name))
+            await self._save_names(chain(left, names, more), exact=exact)
             return MappingProxyType(self._failed)
 
     # What happens when
 
     @override
     def variable_deleted(self, variable: Variable) -> None:
-        self._deleted[variable.name] = None
-        if self._delete_at == math.inf:
-            self._delete_at = asyncio.get_running_loop().time() + DELETE_DELAY
+        self._urge((variable.name,))
+
+    @override
+    def stored_changed(self, name: str) -> None:
+        # The name stays in `changed`: what goes again before its time is taken from there.
+        self._hurry(URGENT_DELAY)
+
+    def _urge(self, names: Iterable[str], delay: float = URGENT_DELAY) -> None:
+        """Save these names within so many seconds."""
+        if added := dict.fromkeys(names):
+            self._urgent |= added
+            self._hurry(delay)
+
+    def _hurry(self, delay: float) -> None:
+        """Save what is urgent within so many seconds."""
+        at = asyncio.get_running_loop().time() + delay
+        if at < self._urgent_at:
+            self._urgent_at = at
             self._wake.set()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping:
-            due = min(self._save_at, self._retry_at, self._delete_at)
+            due = min(self._save_at, self._retry_at, self._urgent_at)
             wait = max(due, self._paused_until) - loop.time()
             if wait > 0:
                 self._wake.clear()
@@ -186,7 +245,7 @@ class Saver(Observer):
                 await self._save_due(loop.time())
             except Exception:
                 _LOGGER.exception("Saving failed")
-                await asyncio.sleep(DELETE_DELAY)
+                await asyncio.sleep(URGENT_DELAY)
 
     async def _save_due(self, now: float) -> None:
         if now >= self._save_at:
@@ -202,75 +261,121 @@ class Saver(Observer):
     # Saving
 
     async def _save_names(self, names: Iterable[str], *, exact: bool) -> None:
-        """Save these variables and the deletions, a batch after the other; hold the lock."""
+        """Save what is urgent, and these names, a batch after the other; hold the lock."""
+        loop = asyncio.get_running_loop()
         rest = iter(names)
+        batch: tuple[str, ...] = ()
         try:
-            while snapshots := self._take(rest):
-                await self._save_batch(snapshots, exact=exact)
+            await self._save_urgent()
+            while batch := tuple(islice(rest, BATCH)):
+                await self._save_batch(self._take(batch), exact=exact)
+                if loop.time() >= self._urgent_at:
+                    await self._save_urgent()
         finally:
-            self._left |= dict.fromkeys(rest)
-            self._plan()
+            given_up = (*batch, *rest)
+            self._left |= dict.fromkeys(given_up)
+            self._urge(filter(_is_urgent, given_up))
+            self._plan_retry(loop.time())
             self._tell()
 
-    def _take(self, names: Iterable[str]) -> dict[str, Snapshot]:
-        """Take the next batch of snapshots, deletions first."""
-        broker = self._broker
-        snapshots = {name: Snapshot(name) for name in islice(self._deleted, BATCH)}
-        for name in snapshots:
-            del self._deleted[name]
-            if broker.variables.get(name) is None:
-                broker.changed.pop(name, None)
-        for name in islice(names, BATCH - len(snapshots)):
-            self._deleted.pop(name, None)
-            variable = broker.variables.get(name)
-            if variable is not None:
-                variable.dirty = False
-            snapshots[name] = Snapshot.take(name, variable)
-        return snapshots
+    def _plan_retry(self, now: float) -> None:
+        if not self._failed:
+            self._retry_at = math.inf
+        elif not now < self._retry_at < math.inf:
+            self._retry_at = now + min(self._interval, RETRY_DELAY)
 
-    async def _save_batch(
-        self, snapshots: Mapping[str, Snapshot], *, exact: bool
-    ) -> None:
+    async def _save_urgent(self) -> None:
+        """Save what is urgent by now; what becomes so meanwhile has a time of its own."""
+        self._urgent_at = math.inf
+        again, self._urgent = self._urgent, {}
+        rest = iter(again | dict.fromkeys(filter(_is_urgent, self._broker.changed)))
+        batch: tuple[str, ...] = ()
+        try:
+            while batch := tuple(islice(rest, BATCH)):
+                await self._save_batch(self._take_urgent(batch, again))
+        finally:
+            self._urge(chain(batch, rest))
+
+    def _take(self, names: Iterable[str]) -> Contents:
+        """Take what is to be on file now."""
+        contents: dict[str, Content | None] = {}
+        for name in names:
+            self._urgent.pop(name, None)
+            self._take_content(name, contents)
+        return contents
+
+    def _take_urgent(self, names: Iterable[str], again: Container[str]) -> Contents:
+        """Take what is to be on file now; the files of deleted variables go in any case."""
+        broker = self._broker
+        contents: dict[str, Content | None] = {}
+        for name in names:
+            if not _is_urgent(name):
+                contents[name] = None
+                if broker.variables.get(name) is None:
+                    broker.changed.pop(name, None)
+            elif name in broker.changed or name in again:
+                broker.changed.pop(name, None)
+                self._take_content(name, contents)
+        return contents
+
+    def _take_content(self, name: str, contents: dict[str, Content | None]) -> None:
+        """Take what is to be on file under a name, None where nothing is."""
+        try:
+            contents[name] = self._content(name)
+        except Exception as err:
+            _LOGGER.exception("What is to be saved as %s is not known", ascii(name))
+            self._note_failures({name: reason(err)})
+
+    def _content(self, name: str) -> Content | None:
+        broker = self._broker
+        if name == CLOCK:
+            return StoredClock(broker.now(), stopped=False)
+        if name.startswith(SYSTEM):
+            return broker.archive.stored(name)
+        variable = broker.variables.get(name)
+        if variable is not None:
+            variable.dirty = False
+        return Snapshot.take(variable)
+
+    async def _save_batch(self, contents: Contents, *, exact: bool = False) -> None:
+        if not contents:
+            return
         loop = asyncio.get_running_loop()
         try:
             outcome = await loop.run_in_executor(
-                None, lambda: self._store.save(snapshots.values(), exact=exact)
+                None, lambda: self._store.save(contents, exact=exact)
             )
         except Exception as err:  # noqa: BLE001
-            outcome = Outcome(failed=dict.fromkeys(snapshots, reason(err)))
-        except BaseException:
-            self._left |= dict.fromkeys(snapshots)
-            raise
-        for name in snapshots:
+            outcome = Outcome(failed=dict.fromkeys(contents, reason(err)))
+        for name in contents:
             self._failed.pop(name, None)
-        self._failed |= outcome.failed
-        for name, why in outcome.failed.items():
-            if len(self._reasons) < MAX_REASONS:
-                self._reasons.setdefault(why, name)
-        for names in (outcome.failed, outcome.postponed, outcome.lost):
-            self._left |= dict.fromkeys(names)
+        self._note_failures(outcome.failed)
+        self._left |= dict.fromkeys(chain(outcome.postponed, outcome.lost))
         if outcome.lost:
             self._save_at = loop.time()
+        if records := [*filter(_is_urgent, contents)]:
+            self._broker.archive.saved(records)
+            self._broker.flush()
 
-    def _plan(self) -> None:
-        """Say when deletions and what failed are looked after the next time."""
-        now = asyncio.get_running_loop().time()
-        self._delete_at = now + DELETE_DELAY if self._deleted else math.inf
-        delay = min(self._interval, RETRY_DELAY)
-        self._retry_at = now + delay if self._failed else math.inf
+    def _note_failures(self, failed: Mapping[str, str]) -> None:
+        self._failed |= failed
+        self._left |= dict.fromkeys(failed)
+        for name, why in failed.items():
+            if len(self._reasons) < MAX_REASONS:
+                self._reasons.setdefault(why, name)
 
     def _tell(self) -> None:
         """Tell of each reason to fail once, and of the end of all."""
         if self._failed and len(self._reasons) > self._told:
             why, name = next(reversed(self._reasons.items()))
             _LOGGER.error(
-                "%s variables can't be saved, will be tried again: %s (%s)",
+                "%s files can't be saved, will be tried again: %s (%s)",
                 len(self._failed),
                 why,
                 ascii(name),
             )
         elif self._told and not self._failed:
-            _LOGGER.info("Variables can be saved again")
+            _LOGGER.info("Files can be saved again")
             self._reasons.clear()
         else:
             return
