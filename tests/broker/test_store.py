@@ -365,9 +365,9 @@ def test_broken_files_are_kept_aside(
     "second",
     [
         "START | COMMAND=DEF | VARIABLE=good | TYPE=sen",
-        "START | COMMAND=DEF | VARIABLE=good | TYPE=toaster | END\n",
+        "START | COMMAND=DEF | VARIABLE=good | TYPE=select | END\n",
         "START | COMMAND=DEF | VARIABLE=other | TYPE=sensor | END\n",
-        "START | COMMAND=DEF | VARIABLE=good | TYPE=sensor | CLASS=temperature | UNIT=kg | END\n",
+        "START | COMMAND=DEF | VARIABLE=good | TYPE=sensor | CLASS=bananas | END\n",
     ],
 )
 def test_a_bad_description_keeps_the_value(
