@@ -42,6 +42,7 @@ from .const import (
 )
 from .safe import logged, plain
 from .settings import DeviceSettings
+from .sub_devices import is_part, owning_device_id
 from .troubles import Trouble
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ class Devices(Observer):
         for entry in dr.async_entries_for_config_entry(
             self._registry, self._entry.entry_id
         ):
-            if (bare := device_id_of(entry)) and bare not in self._by_id:
+            bare = device_id_of(entry)
+            if bare is not None and bare not in self._by_id and not _is_part(entry):
                 self._enter(bare, entry.name or bare, None)
         for known in tuple(self._hub.broker.devices):
             if known.state is DeviceState.CONNECTED:
@@ -370,8 +372,12 @@ def _told(text: str | None) -> str | UndefinedType:
 
 
 def device_id_of(entry: dr.AnyDeviceEntry) -> str | None:
-    """Return the device ID of an entry of the registry, None for the broker itself."""
-    for domain, device_id in entry.identifiers:
-        if domain == DOMAIN and device_id != BROKER:
-            return device_id
+    """Return the device ID of an entry of the registry, of a part too; None for the broker itself."""
+    for domain, identifier in entry.identifiers:
+        if domain == DOMAIN and identifier != BROKER:
+            return owning_device_id(identifier)
     return None
+
+
+def _is_part(entry: dr.AnyDeviceEntry) -> bool:
+    return any(domain == DOMAIN and is_part(one) for domain, one in entry.identifiers)

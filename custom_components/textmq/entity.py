@@ -6,14 +6,15 @@ from typing import Any, ClassVar, Final, override
 
 from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import callback
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
 
 from .broker import Definition, Publication, Variable, wire
 from .const import ATTR_PUBLISHED, ATTR_TEXT, ATTR_VARIABLE, BROKER, LOGGER
 from .devices import HubDevice
 from .hub import Hub
-from .safe import logged, plain
+from .safe import label, logged
 from .values import Unfit
 from .variables import tell_error, unique_id
 
@@ -21,6 +22,8 @@ _REFUSED: Final = (ArithmeticError, TypeError, ValueError)
 """What Home Assistant raises for a state that it does not take."""
 _REFUSED_CAUSE: Final = "is refused by Home Assistant"
 _NUL: Final = "\0"
+_SEPARATORS: Final = " -_:,/"
+"""Between a device's name and what follows on it."""
 _REPLACEMENT: Final = "\ufffd"
 
 
@@ -98,9 +101,11 @@ class VariableEntity(FollowingEntity):
 
     @callback
     def published(self, publication: Publication) -> None:
-        """Take a publish. An unchanged value is not written again."""
+        """Take a publish. An unchanged value is not written again, but where that is wanted (FORCE)."""
         self._time = publication.time
-        if publication.value == self._value and not self._expired:
+        if self._attr_force_update:
+            self._written = None
+        elif publication.value == self._value and not self._expired:
             return
         self._value = publication.value
         self._expired = False
@@ -119,6 +124,7 @@ class VariableEntity(FollowingEntity):
             return
         er.async_get(self.hass).async_update_entity(
             entry.entity_id,
+            device_id=self._registry_id,
             entity_category=self.entity_category,
             original_icon=self.icon,
             unit_of_measurement=self.unit_of_measurement,
@@ -193,6 +199,9 @@ class VariableEntity(FollowingEntity):
         definition = self.variable.definition
         self._attr_name = self._name(definition)
         self._attr_icon = definition.icon if definition else None
+        self._attr_force_update = definition is not None and definition.force
+        if entry := self._registry_device():
+            self._attr_device_info = DeviceInfo(identifiers=entry.identifiers)
         self._attr_entity_category = (
             EntityCategory(definition.category)
             if definition is not None and definition.category
@@ -203,12 +212,34 @@ class VariableEntity(FollowingEntity):
         )
         self.async_describe(definition)
 
-    def _name(self, definition: Definition | None) -> str:
-        if definition is not None and (told := plain(definition.name or "")):
-            return told
+    @property
+    def _registry_id(self) -> str:
+        """The registry's entry of the device, or of its part, that the variable belongs to."""
+        return self.hub.sub_devices.entry_of(self.device, self.variable.name)
+
+    def _registry_device(self) -> dr.AnyDeviceEntry | None:
+        return dr.async_get(self.hub.hass).async_get(self._registry_id)
+
+    def _name(self, definition: Definition | None) -> str | None:
+        """Return the name, None where it is the device's."""
+        if definition is not None and definition.name is not None:
+            told = label(definition.name)
+            if told or not definition.name:
+                return self._without_device_name(told) or None
         name = self.variable.name.removeprefix(f"{self.device.id}/")
         words = " ".join(name.replace("/", " ").replace("_", " ").split()) or name
         return words[:1].upper() + words[1:]
+
+    def _without_device_name(self, name: str) -> str:
+        """Return a name without the device's at its beginning, which Home Assistant shows before it."""
+        entry = self._registry_device()
+        for device_name in (entry.name_by_user, entry.name) if entry else ():
+            if device_name and name.casefold().startswith(device_name.casefold()):
+                rest = name[len(device_name) :]
+                if not rest[:1].isalnum():
+                    rest = rest.lstrip(_SEPARATORS)
+                    return rest[:1].upper() + rest[1:]
+        return name
 
     def _read(self) -> None:
         """Make the state of the value."""

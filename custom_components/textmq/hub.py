@@ -53,6 +53,7 @@ from .platforms import Platforms
 from .rules import home_assistant_rules
 from .safe import logged, plain
 from .settings import Settings
+from .sub_devices import SubDevices
 from .troubles import Troubles
 from .variables import VariableEntities
 from .writer import StateWriter
@@ -86,6 +87,7 @@ class Hub(Observer):
         self.platforms = Platforms(hass, entry)
         self.troubles = Troubles(self)
         self.devices = Devices(self)
+        self.sub_devices = SubDevices(self)
         self.variables = VariableEntities(self)
         self.cards = Cards(hass, self.broker)
         self.writer = StateWriter(hass.loop)

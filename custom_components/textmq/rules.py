@@ -1,4 +1,4 @@
-"""Device classes and units that Home Assistant knows, for the broker's check of descriptions."""
+"""Device classes, units and state classes that Home Assistant knows, for the broker's check of descriptions."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -12,6 +12,7 @@ from homeassistant.components.number.const import DEVICE_CLASS_UNITS as NUMBER_U
 from homeassistant.components.sensor import SensorDeviceClass
 from homeassistant.components.sensor.const import (
     AMBIGUOUS_UNITS,
+    DEVICE_CLASS_STATE_CLASSES,
     DEVICE_CLASS_UNITS as SENSOR_UNITS,
     NON_NUMERIC_DEVICE_CLASSES,
 )
@@ -53,5 +54,9 @@ def home_assistant_rules() -> Rules:
             "switch": _any_unit(SwitchDeviceClass),
             "button": _any_unit(ButtonDeviceClass),
             "event": _any_unit(EventDeviceClass),
-        }
+        },
+        {
+            str(one): frozenset(map(str, DEVICE_CLASS_STATE_CLASSES.get(one, ())))
+            for one in SensorDeviceClass
+        },
     )

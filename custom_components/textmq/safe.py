@@ -4,6 +4,8 @@ import re
 from typing import Final
 import unicodedata
 
+from homeassistant.util import slugify
+
 MAX_LENGTH: Final = 100
 
 # Controls, formats (which turn the direction of writing), halves of pairs, private use, line ends.
@@ -22,6 +24,14 @@ def plain(text: str, length: int = MAX_LENGTH) -> str:
     )
     line = " ".join(kept.split())
     return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def label(text: str) -> str:
+    """Return text as a name: plain, and no longer than an entity ID has room for when it is spelt in Latin letters."""
+    name = plain(text)
+    while len(slugify(name)) > MAX_LENGTH:
+        name = plain(name, len(name) * 3 // 4)
+    return name
 
 
 def markdown(text: str) -> str:

@@ -187,6 +187,9 @@ class VariableSensor(VariableEntity, SensorEntity):
             if definition is not None and definition.device_class
             else None
         )
+        if self._attr_entity_category is EntityCategory.CONFIG:
+            # Of a TYPE that is only shown as a sensor: Home Assistant has no settings among these.
+            self._attr_entity_category = None
         self._definition = definition
         self._attr_device_class = device_class
         self._attr_native_unit_of_measurement = definition.unit if definition else None

@@ -40,9 +40,12 @@ class VariableText(VariableEntity, TextEntity):
         self._attr_native_min = int(min(max(least, 0), MAX_STATE))
         self._attr_native_max = MAX_STATE if most is None else int(min(most, MAX_STATE))
         self._attr_mode = TextMode(definition.mode or TextMode.TEXT)
+        self._hides_value = definition.hides_value
 
     @override
     def async_take(self, text: str | None) -> None:
+        if self._hides_value:
+            text = None
         if text is not None and not self.min <= len(short(text)) <= self.max:
             raise Unfit(f"has not {self.min} to {self.max} characters")
         self._attr_native_value = text

@@ -1,6 +1,7 @@
 """Texts of the wire as values of entities."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Final
 
@@ -10,7 +11,12 @@ from .const import MAX_STATE, WIRE_OFF, WIRE_ON
 
 _MAX_DIGITS: Final = 30
 """Digits of a whole number: with more it is shown as a rounded one."""
-_SWITCHED: Final = {WIRE_ON: True, WIRE_OFF: False}
+_SWITCHED: Final[Mapping[str, bool]] = {
+    **dict.fromkeys((WIRE_ON, "1", "TRUE", "YES", "OPEN"), True),
+    **dict.fromkeys((WIRE_OFF, "0", "FALSE", "NO", "CLOSED"), False),
+}
+_MAX_SECONDS: Final = 11
+"""Digits of seconds since 1970: with more it would be a year that no calendar has."""
 
 
 class Unfit(Exception):
@@ -48,7 +54,7 @@ def short(text: str) -> str:
 
 
 def switched(text: str) -> bool:
-    """Read ON or OFF. Raises Unfit."""
+    """Read ON or OFF, or another word for either. Raises Unfit."""
     try:
         return _SWITCHED[text.upper()]
     except KeyError:
@@ -59,11 +65,13 @@ def option(text: str, options: list[str]) -> str:
     """Read one of the options of a description. Raises Unfit."""
     if text not in options:
         raise Unfit("is none of its options")
-    return text
+    return short(text)
 
 
 def moment(text: str) -> datetime:
-    """Read a date with time and zone. Raises Unfit."""
+    """Read a date with time and zone, or seconds since 1970. Raises Unfit."""
+    if text.isascii() and text.isdecimal() and len(text) <= _MAX_SECONDS:
+        return datetime.fromtimestamp(int(text), UTC)
     value = dt_util.parse_datetime(text)
     if value is None or value.tzinfo is None:
         raise Unfit("is no time with a zone, like 2026-11-22T19:50:00Z")

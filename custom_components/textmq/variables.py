@@ -73,6 +73,7 @@ class VariableEntities(Observer):
             for variable in batch:
                 if variable.name not in self._by_name and self._is_there(variable):
                     self._show(variable)
+        self._hub.sub_devices.remove_past()
 
     def _is_there(self, variable: Variable) -> bool:
         """Tell whether a variable can be shown still."""
@@ -120,7 +121,11 @@ class VariableEntities(Observer):
     def variable_described(self, variable: Variable) -> None:
         entity = self._by_name.get(variable.name)
         if entity is not None and entity.PLATFORM is platform_of(variable):
+            self._hub.sub_devices.assign(
+                entity.device, variable.name, variable.definition
+            )
             entity.describe()
+            self._hub.sub_devices.tidy()
             self._note_expiry(entity)
         elif entity is not None:
             self._hide(variable.name)
@@ -134,12 +139,15 @@ class VariableEntities(Observer):
         if not self._hub.settings.shows(variable.name):
             return
         device = self._hub.devices.home(variable.owner)
+        self._hub.sub_devices.assign(device, variable.name, variable.definition)
         try:
             entity = self._hub.platforms.add_variable(
                 platform_of(variable), self._hub, device, variable
             )
         except Exception as err:  # noqa: BLE001
             tell_error(self._hub, device.id, variable.name, err)
+            self._hub.sub_devices.release(variable.name)
+            self._hub.sub_devices.tidy()
             return
         self._by_name[variable.name] = entity
         self._note_expiry(entity)
@@ -154,6 +162,8 @@ class VariableEntities(Observer):
         )
         if entity_id is not None:
             self._registry.async_remove(entity_id)
+        self._hub.sub_devices.release(name)
+        self._hub.sub_devices.tidy()
 
     def _note_expiry(self, entity: VariableEntity) -> None:
         definition = entity.variable.definition

@@ -12,7 +12,7 @@ type Address = tuple[str, int]
 
 # Section A1: the spaced form is the only one that the broker sends.
 _LINE = re.compile(
-    rb"START \| COMMAND=[A-Z]+[!?]?(?: \| [A-Z]+=[^|\x00-\x1f\x7f-\xff]*?)* \| END\n"
+    rb"START \| COMMAND=[A-Z]+[!?]?(?: \| [A-Z_]+=[^|\x00-\x1f\x7f-\xff]*?)* \| END\n"
 )
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _ANSWERS = frozenset({"OK", "BAD", "HELLO!"})

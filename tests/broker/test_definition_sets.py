@@ -6,10 +6,11 @@ from typing import Any, override
 import pytest
 
 from custom_components.textmq.broker.core.access import AccessMode, Rights
+from custom_components.textmq.broker.core.limits import Limits
 from custom_components.textmq.broker.core.observers import Observer
 from custom_components.textmq.broker.core.variables import Variable
 
-from .inprocess import House, Peer
+from .inprocess import House, Loop, Peer, RunningClock, make_broker
 from .reference import VECTORS
 
 DEFS = [
@@ -157,6 +158,49 @@ def test_what_is_no_set(house: House, lines: list[str], detail: str) -> None:
     a.take()
     assert a.ask(*ALL) == ["COMMAND=OK"] * 3
     assert _is_known(house)
+
+
+def test_a_set_that_is_mixed_on_file(house: House) -> None:
+    """Files of different saves, with different counts: not known; told once more it is, and nothing is written twice."""
+    _told(house)
+    variable = house.broker.variables.get("x")
+    assert variable is not None
+    variable.set_count = 3
+    house.restart()
+    assert not _is_known(house)
+    a = house.peer("a", DEFS="t")
+    a.ask(*ALL)
+    assert _is_known(house)
+    house.broker.take_changed()
+    variable.dirty = False
+    house.peer("a").ask(*ALL)
+    assert "x" not in house.broker.changed
+    assert _is_known(house)
+
+
+def test_another_device_comes_between() -> None:
+    """A set of many is taken step by step: what changes meanwhile ends it."""
+    loop = Loop()
+    clock = RunningClock(0.0001)
+    limits = Limits(share=1e9, share_burst=1e9, rate=1e9, burst=1e9)
+    broker = make_broker(AccessMode.OPEN, loop=loop, clock=clock, limits=limits)
+    a, b = Peer(broker, "a"), Peer(broker, "b")
+    loop.run()
+    names = [f"v{number}" for number in range(1000)]
+    for name in names:
+        a.send(f"COMMAND=DEF | VARIABLE={name} | TYPE=sensor")
+        loop.run()
+    a.send("COMMAND=DEFS | TOKEN=t | COUNT=1000")
+    loop.turn()
+    a.take()
+    b.send("COMMAND=DEF | VARIABLE=v999 | TYPE=sensor")
+    loop.run()
+    (answer,) = a.take()
+    assert answer.startswith("COMMAND=BAD | REASON=bad-definition | DETAIL=999")
+    a.send("COMMAND=DEF | VARIABLE=v999 | TYPE=sensor")
+    a.send("COMMAND=ID | ID=a | DEFS=t")
+    loop.run()
+    assert "DEFS=KNOWN" not in a.take()[-1]
 
 
 def test_an_interrupted_set_is_none(house: House) -> None:

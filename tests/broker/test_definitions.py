@@ -1,10 +1,17 @@
 """Section B6: descriptions of variables."""
 
+from typing import Any
+
 import pytest
+
+from custom_components.textmq.broker import Definition, Rules
+from custom_components.textmq.broker.protocol.definition_reader import RESERVED
+from custom_components.textmq.broker.protocol.reasons import Refusal
 
 from .client import Client, line, message
 from .conftest import Connect
 from .process import BrokerProcess
+from .reference import VECTORS
 
 TEMPERATURE = {
     "TYPE": "sensor",
@@ -40,19 +47,104 @@ GOOD = [
     {"TYPE": "lock"},
     {"TYPE": "valve", "CLASS": "water"},
     {"TYPE": "climate"},
-    {"TYPE": "sensor", "COLOUR": "unknown keys are passed over"},
+    {"TYPE": "sensor", "COLOUR": "unknown keys are passed on", "SIZE": ""},
+    {"TYPE": "sensor", "NAME": ""},
+    {"TYPE": "sensor", "FORCE": "YES"},
+    {"TYPE": "sensor", "FORCE": "NO"},
+    {
+        "TYPE": "sensor",
+        "CLASS": "wind_direction",
+        "UNIT": "\\u00b0",
+        "STATE": "measurement_angle",
+    },
+    {"TYPE": "sensor", "UNIT": "\\u00b0", "STATE": "measurement_angle"},
+    {"TYPE": "sensor", "CLASS": "conductivity", "UNIT": "\\u00b5S/cm"},
+    {"TYPE": "sensor", "PART": "probe", "PART_NAME": "Probe", "PART_AREA": "Shed"},
+    {"TYPE": "select", "OPTIONS": "a\\u002cb,c"},
+    {"TYPE": "lock", "CODE": "NUMBER"},
+    {"TYPE": "text", "MODE": "password"},
+    {"TYPE": "text", "MAX": "1000"},
+]
+
+NOTED: list[tuple[dict[str, str], dict[str, str], list[str]]] = [
+    # given, left of it, what the note names
+    (
+        {"TYPE": "lamp", "MODES": "RGB,WHITE", "MODE": "any"},
+        {"TYPE": "lamp", "MODE": "any", "MODES": "RGB,WHITE"},
+        ["TYPE=lamp is not known: perhaps light; shown as a sensor"],
+    ),
+    ({"TYPE": "Switch"}, {"TYPE": "Switch"}, ["perhaps switch"]),
+    ({"TYPE": "toaster"}, {"TYPE": "toaster"}, ["shown as a sensor"]),
+    ({"TYPE": "x" * 3900}, {"TYPE": "x" * 3900}, ["TYPE=xxx"]),
+    (
+        {"TYPE": "sensor", "CLASS": "temperature", "UNIT": "kg"},
+        {"TYPE": "sensor"},
+        ["UNIT=kg does not fit", "\\u00b0C", "CLASS=temperature needs its UNIT"],
+    ),
+    (
+        {"TYPE": "sensor", "CLASS": "temperature", "UNIT": "C" * 3800},
+        {"TYPE": "sensor"},
+        ["UNIT=CCC", "CLASS"],
+    ),
+    ({"TYPE": "number", "CLASS": "energy"}, {"TYPE": "number"}, ["kWh"]),
+    (
+        {"TYPE": "sensor", "CLASS": "aqi", "UNIT": "ppm", "STATE": "measurement"},
+        {"TYPE": "sensor", "CLASS": "aqi", "STATE": "measurement"},
+        ["UNIT=ppm", "no UNIT would"],
+    ),
+    (
+        {"TYPE": "sensor", "CLASS": "timestamp", "UNIT": "s", "STATE": "total"},
+        {"TYPE": "sensor", "CLASS": "timestamp"},
+        ["UNIT=s", "STATE=total does not fit CLASS=timestamp"],
+    ),
+    (
+        {"TYPE": "sensor", "CLASS": "humidity", "UNIT": "%", "STATE": "total"},
+        {"TYPE": "sensor", "CLASS": "humidity", "UNIT": "%"},
+        ["STATE=total does not fit CLASS=humidity, measurement would"],
+    ),
+    (
+        {"TYPE": "sensor", "UNIT": "deg", "STATE": "measurement_angle"},
+        {"TYPE": "sensor", "UNIT": "deg"},
+        ["STATE=measurement_angle needs UNIT=\\u00b0"],
+    ),
+    (
+        {"TYPE": "sensor", "MODE": "text", "UNIT": "m", "CLASS": "distance"},
+        {"TYPE": "sensor", "MODE": "text"},
+        ["UNIT=m is not for MODE=text", "CLASS=distance is not for MODE=text"],
+    ),
+    (
+        {"TYPE": "binary_sensor", "CATEGORY": "config"},
+        {"TYPE": "binary_sensor"},
+        ["CATEGORY=config is not for TYPE=binary_sensor"],
+    ),
+    (
+        {"TYPE": "sensor", "PRECISION": "high"},
+        {"TYPE": "sensor"},
+        ["PRECISION=high is not a whole number from 0 to 10"],
+    ),
+    ({"TYPE": "sensor", "PRECISION": "-1"}, {"TYPE": "sensor"}, ["PRECISION=-1"]),
+    ({"TYPE": "sensor", "PRECISION": "11"}, {"TYPE": "sensor"}, ["PRECISION=11"]),
+    ({"TYPE": "sensor", "PRECISION": "1.5"}, {"TYPE": "sensor"}, ["PRECISION=1.5"]),
+    ({"TYPE": "switch", "ICON": "lamp"}, {"TYPE": "switch"}, ["mdi:thermometer"]),
+    ({"TYPE": "sensor", "UNIT": "a\\nb"}, {"TYPE": "sensor"}, ["printable"]),
+    ({"TYPE": "text", "MIN": "-1"}, {"TYPE": "text"}, ["MIN=-1"]),
+    ({"TYPE": "text", "MIN": "256", "MAX": "9"}, {"TYPE": "text", "MAX": "9"}, ["MIN"]),
+    ({"TYPE": "text", "MAX": "0"}, {"TYPE": "text"}, ["MAX=0"]),
+    ({"TYPE": "number", "MAX": "1e300"}, {"TYPE": "number"}, ["MAX=1e300"]),
+    (
+        {"TYPE": "sensor", "A": "x" * 1000, "B": "y" * 22, "C": "z" * 20},
+        {"TYPE": "sensor", "A": "x" * 1000, "C": "z" * 19 + "z"},
+        ["B left out: 1024 bytes"],
+    ),
+    ({"TYPE": "sensor", "KIND": "k" * 1020}, {"TYPE": "sensor"}, ["KIND left out"]),
 ]
 
 BAD = [
-    ({"TYPE": "toaster"}, "sensor"),
     ({"TYPE": ""}, "sensor"),
-    ({"TYPE": "sensor", "CLASS": "temperature", "UNIT": "kg"}, "\\u00b0C"),
     ({"TYPE": "sensor", "CLASS": "bananas"}, "temperature"),
     ({"TYPE": "binary_sensor", "CLASS": "temperature"}, "motion"),
     ({"TYPE": "sensor", "STATE": "sometimes"}, "measurement"),
     ({"TYPE": "sensor", "CATEGORY": "secret"}, "diagnostic"),
-    ({"TYPE": "sensor", "PRECISION": "high"}, "PRECISION"),
-    ({"TYPE": "sensor", "PRECISION": "-1"}, "PRECISION"),
     ({"TYPE": "sensor", "EXPIRE": "soon"}, "EXPIRE"),
     ({"TYPE": "sensor", "EXPIRE": "-1"}, "EXPIRE"),
     ({"TYPE": "number", "MIN": "10", "MAX": "0"}, "MIN"),
@@ -63,15 +155,20 @@ BAD = [
     ({"TYPE": "number", "MODE": "dial"}, "slider"),
     ({"TYPE": "sensor", "MODE": "slider"}, "text"),
     ({"TYPE": "select"}, "OPTIONS"),
+    ({"TYPE": "select", "OPTIONS": "a,b,\\u0061"}, "twice"),
     ({"TYPE": "event", "OPTIONS": "press", "CLASS": "doorbell"}, "ring"),
     ({"TYPE": "event", "CLASS": "doorbell"}, "OPTIONS"),
     ({"TYPE": "switch", "SET": "a/#"}, "SET"),
     ({"TYPE": "switch", "SET": "$SYS/x"}, "SET"),
     ({"TYPE": "sensor", "STATE": "\\n\\u007c END\\nSTART"}, "measurement"),
-    ({"TYPE": "x" * 3900}, "sensor"),
     ({"TYPE": "sensor", "CLASS": "temperature_" * 300}, "temperature"),
-    ({"TYPE": "sensor", "CLASS": "temperature", "UNIT": "C" * 3800}, "\\u00b0C"),
     ({"TYPE": "number", "MIN": "9" * 3900}, "MIN"),
+    ({"TYPE": "sensor", "FORCE": "MAYBE"}, "YES, NO"),
+    ({"TYPE": "sensor", "PART": "a/b"}, "PART"),
+    ({"TYPE": "sensor", "PART": "homeassistant"}, "PART"),
+    ({"TYPE": "lock", "CODE": "1234"}, "NUMBER, TEXT"),
+    ({"TYPE": "lock", "CODE": "TEXT", "SET": "lock/set"}, "SET=lock/set"),
+    ({"TYPE": "text", "MODE": "password", "SET": "word"}, "SET=word"),
 ]
 
 
@@ -81,9 +178,68 @@ def test_definitions(
 ) -> None:
     """A definition that can be right is OK and reaches who asked for it."""
     other.ok("SUB", VARIABLE=name, DEF="YES")
-    client.ok("DEF", VARIABLE=name, **definition)
-    told = {key: value for key, value in definition.items() if key != "COLOUR"}
-    assert other.fence() == [message("DEF", VARIABLE=name, **told)]
+    answered = client.ok("DEF", VARIABLE=name, **definition)
+    assert "DETAIL" not in answered.params
+    assert other.fence() == [message("DEF", VARIABLE=name, **definition)]
+
+
+@pytest.mark.parametrize(
+    ("definition", "left", "hints"), NOTED, ids=lambda part: str(part)[:60]
+)
+def test_noted_definitions(
+    client: Client,
+    other: Client,
+    name: str,
+    definition: dict[str, str],
+    left: dict[str, str],
+    hints: list[str],
+) -> None:
+    """What Home Assistant can do without is left out, and named in the DETAIL of the OK."""
+    other.ok("SUB", VARIABLE=name, DEF="YES")
+    answered = client.ok("DEF", VARIABLE=name, **definition)
+    for hint in hints:
+        assert hint in answered["DETAIL"]
+    assert len(answered["DETAIL"]) < 2048
+    assert other.fence() == [message("DEF", VARIABLE=name, **left)]
+
+
+def test_a_secret_takes_commands_under_its_own_name(client: Client, name: str) -> None:
+    """SET of a secret may name what is meant without it."""
+    client.ok("DEF", VARIABLE=name, TYPE="lock", CODE="NUMBER", SET=f"{name}/set")
+
+
+def test_reserved_keys_are_not_passed_on(
+    client: Client, other: Client, name: str
+) -> None:
+    """Keys of the broker's own are not of the description."""
+    other.ok("SUB", VARIABLE=name, DEF="YES")
+    reserved = dict.fromkeys(RESERVED - {"COMMAND", "VARIABLE", "SEQ", "ACK"}, "x")
+    client.ok("DEF", VARIABLE=name, TYPE="sensor", SEQ="1", ACK="YES", **reserved)
+    assert other.fence() == [message("DEF", VARIABLE=name, TYPE="sensor")]
+
+
+@pytest.mark.parametrize(
+    "case", VECTORS["definition"], ids=lambda case: str(case["name"])
+)
+def test_vectors(case: dict[str, Any]) -> None:
+    """Every case of the shared vectors: what is kept of a description, and what is said of it."""
+    if "reason" in case:
+        with pytest.raises(Refusal) as refused:
+            Definition.parse(case["params"], Rules())
+        assert refused.value.reason == case["reason"]
+        return
+    definition = Definition.parse(case["params"], Rules())
+    assert list(definition.options) == case.get("options", [])
+    assert definition.params == case.get("kept", definition.params)
+    assert len(definition.notes) == case.get("notes", 0)
+
+
+def test_notes_do_not_make_another_definition() -> None:
+    """A description is the same whatever was left out of it."""
+    plain = Definition.parse({"TYPE": "sensor"}, Rules())
+    noted = Definition.parse({"TYPE": "sensor", "ICON": "lamp"}, Rules())
+    assert plain == noted
+    assert noted.notes and not plain.notes
 
 
 @pytest.mark.parametrize(("definition", "hint"), BAD, ids=lambda part: str(part)[:60])
@@ -103,7 +259,7 @@ def test_a_bad_definition_leaves_the_good_one(
 ) -> None:
     """What is refused changes nothing."""
     client.ok("DEF", VARIABLE=name, TYPE="sensor", NAME="Good")
-    client.bad("bad-definition", "DEF", VARIABLE=name, TYPE="toaster")
+    client.bad("bad-definition", "DEF", VARIABLE=name, TYPE="select")
     other.ok("SUB", VARIABLE=name, DEF="YES")
     assert other.fence() == [message("DEF", VARIABLE=name, TYPE="sensor", NAME="Good")]
 

@@ -67,7 +67,7 @@ class Broker:
         self._traffic = Traffic()
         self._observers = Observers()
         self._changes = Changes(self._observers)
-        judged_by = fingerprint(version, (rules := rules or Rules()).classes)
+        judged_by = fingerprint(version, rules := rules or Rules())
         self._sets = DefinitionSets(
             self.variables.get,
             self._changes,
@@ -433,7 +433,7 @@ class Broker:
         self.scheduler.later(self._tick_sessions(now))
         self.scheduler.later(self._records.wake_sleepers())
         self._mailbox.expire()
-        self._presence.tick()
+        self.scheduler.later(self._presence.give_up())
         if now - self._system_at >= self.limits.system_interval:
             self._system_at = now
             self._sys_tree.refresh()

@@ -8,7 +8,7 @@ from ..protocol import names, wire
 from ..protocol.definitions import Definition, Rules
 from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import ALL_RIGHTS
-from .answers import HELLO_ANSWERED, ok_lines
+from .answers import HELLO_ANSWERED, bad_line, ok_lines
 from .approval import Approval
 from .definition_sets import DefinitionSets, Described
 from .descriptions import Descriptions
@@ -265,9 +265,8 @@ class Commands:
         if device is None:
             raise Refusal(BadReason.NOT_AUTHORIZED, "send ID first")
         described, session.described = session.described, Described()
-        self._sets.complete(device.id, name, count, described)
-        session.ok(params)
-        self._sets.tell_stale(device.id, name)
+        steps = self._sets.complete(device.id, name, count, described)
+        session.stream(_answered(steps, params))
 
     def _set_will(self, session: Session, params: Params) -> None:
         name = required(params, "VARIABLE")
@@ -309,6 +308,16 @@ class Commands:
         "GOT": _got,
         "CLOSE": _close,
     }
+
+
+def _answered(steps: Iterator[None], params: Params) -> Iterator[bytes | None]:
+    """Carry out a command step by step, and answer it at the end."""
+    try:
+        yield from steps
+    except Refusal as refusal:
+        yield bad_line(refusal, params)
+    else:
+        yield from ok_lines(params)
 
 
 def _write(variable: Variable) -> bytes:

@@ -1,6 +1,7 @@
 """Sets of descriptions that devices name by a token, so that they need not tell them again (protocol B6)."""
 
-from collections.abc import Callable, Mapping, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
+from dataclasses import fields, is_dataclass
 import hashlib
 from typing import Final
 
@@ -20,6 +21,8 @@ def fingerprint(*parts: object) -> str:
 
 
 def _canonical(value: object) -> str:
+    if is_dataclass(value):
+        value = {one.name: getattr(value, one.name) for one in fields(value)}
     if isinstance(value, Mapping):
         items = sorted(f"{key!r}: {_canonical(one)}" for key, one in value.items())
         return f"{{{', '.join(items)}}}"
@@ -47,6 +50,35 @@ class Described:
             self.refused = True
 
 
+class DefinitionSet:
+    """The descriptions of one device that carry one token."""
+
+    __slots__ = ("_is_whole", "count", "members", "rules")
+
+    def __init__(self, count: int, rules: str) -> None:
+        """Begin without any of count descriptions, which were accepted by rules (a fingerprint)."""
+        self.members: dict[str, Variable] = {}
+        self.complete(count, rules)
+
+    def complete(self, count: int, rules: str) -> None:
+        """Say what all its members carry."""
+        self.count = count
+        self.rules = rules
+        self._is_whole = True
+
+    def add(self, variable: Variable) -> None:
+        """Take a description; one with another mark shows that the set was told more than once, and not whole."""
+        self.members[variable.name] = variable
+        if (variable.set_count, variable.set_rules) != (self.count, self.rules):
+            self._is_whole = False
+
+    def is_known(self, rules: str) -> bool:
+        """Tell whether all its descriptions are here, and would be accepted by the rules of now."""
+        return (
+            self._is_whole and self.rules == rules and len(self.members) == self.count
+        )
+
+
 class DefinitionSets:
     """Knows which descriptions carry which token of which device.
 
@@ -65,84 +97,91 @@ class DefinitionSets:
         self._changes = changes
         self._observers = observers
         self._rules_of = rules_of
-        self._sets: dict[str, dict[str, dict[str, Variable]]] = {}
-        """Variables by device ID, token and name."""
+        self._sets: dict[str, dict[str, DefinitionSet]] = {}
+        """By device ID and token."""
 
     def is_known(self, device_id: str, token: str) -> bool:
         """Tell whether all descriptions that a device means by a token are here as it told them."""
-        members = self._sets.get(device_id, {}).get(token, {})
-        mark = len(members), self._rules_of(device_id)
-        return bool(members) and all(
-            (one.set_count, one.set_rules) == mark for one in members.values()
-        )
+        found = self._sets.get(device_id, {}).get(token)
+        return found is not None and found.is_known(self._rules_of(device_id))
 
     def complete(
         self, device_id: str, token: str, count: int, described: Described
-    ) -> None:
-        """Give the descriptions of a session to the set of a token.
+    ) -> Iterator[None]:
+        """Give the descriptions of a session to the set of a token, step by step.
 
         Raises Refusal (bad-definition) where one was refused, or where they are not count.
         """
         if described.refused:
             raise Refusal(BadReason.BAD_DEFINITION, "a description was refused")
-        variables = [
-            variable
-            for name in described.variables
-            if (variable := self._look_up(name)) is not None
-            and variable.definition is not None
-            and variable.described_by == device_id
-        ]
+        variables = []
+        for name in described.variables:
+            variable = self._look_up(name)
+            if variable is not None and self._is_by(variable, device_id):
+                variables.append(variable)
+            yield
         if len(variables) != count:
             raise Refusal(
                 BadReason.BAD_DEFINITION,
                 f"{len(variables)} variables were described since ID, not {count}",
             )
-        former = self._sets.get(device_id, {}).get(token, {})
-        for variable in [*former.values()]:
-            if variable.name not in described.variables:
-                self.leave(variable)
-                self._save(variable)
         rules = self._rules_of(device_id)
+        former = self._sets.get(device_id, {}).get(token)
+        for variable in tuple(former.members.values()) if former else ():
+            if variable.name not in described.variables:
+                self._mark(variable, "", 0, "")
+            yield
         for variable in variables:
-            mark = token, count, rules
-            if mark != (variable.set_token, variable.set_count, variable.set_rules):
-                self.leave(variable)
-                variable.set_token, variable.set_count, variable.set_rules = mark
-                self._enter(variable)
-                self._save(variable)
+            if self._is_by(variable, device_id):
+                self._mark(variable, token, count, rules)
+            yield
+        if (found := self._sets.get(device_id, {}).get(token)) is not None:
+            found.complete(count, rules)
+        self.tell_stale(device_id, token)
+
+    def _is_by(self, variable: Variable, device_id: str) -> bool:
+        return variable.definition is not None and variable.described_by == device_id
+
+    def _mark(self, variable: Variable, token: str, count: int, rules: str) -> None:
+        mark = token, count, rules
+        if mark == (variable.set_token, variable.set_count, variable.set_rules):
+            return
+        self.leave(variable)
+        variable.set_token, variable.set_count, variable.set_rules = mark
+        self.restored(variable)
+        variable.dirty = True
+        self._changes.names[variable.name] = None
 
     def tell_stale(self, device_id: str, token: str) -> None:
         """Tell observers that the set of a token is here, and what a device has described in earlier ones only."""
         sets = self._sets.get(device_id, {})
         stale = [
             variable
-            for other, members in sets.items()
+            for other, found in sets.items()
             if other != token
-            for variable in members.values()
+            for variable in found.members.values()
         ]
         self._observers.notify(Observer.descriptions_complete, device_id, stale)
 
     def restored(self, variable: Variable) -> None:
         """Take the description of a stored variable."""
-        if variable.set_token:
-            self._enter(variable)
+        token = variable.set_token
+        if not token:
+            return
+        sets = self._sets.setdefault(variable.described_by, {})
+        if token not in sets:
+            sets[token] = DefinitionSet(variable.set_count, variable.set_rules)
+        sets[token].add(variable)
 
     def leave(self, variable: Variable) -> None:
         """Take a description out of its set, since it has changed or gone."""
-        if not variable.set_token:
+        token = variable.set_token
+        if not token:
             return
         sets = self._sets[variable.described_by]
-        del sets[variable.set_token][variable.name]
-        if not sets[variable.set_token]:
-            del sets[variable.set_token]
+        del sets[token].members[variable.name]
+        if not sets[token].members:
+            del sets[token]
         if not sets:
             del self._sets[variable.described_by]
         variable.set_token, variable.set_count, variable.set_rules = "", 0, ""
-
-    def _enter(self, variable: Variable) -> None:
-        sets = self._sets.setdefault(variable.described_by, {})
-        sets.setdefault(variable.set_token, {})[variable.name] = variable
-
-    def _save(self, variable: Variable) -> None:
-        variable.dirty = True
-        self._changes.names[variable.name] = None

@@ -129,7 +129,7 @@ class DeviceRecords:
         return StoredDevice(
             device_id,
             str(seen) if seen else "",
-            seen.time if seen else self._now(),
+            self._now(),
             device.receipts.write() if device else 0,
             will and StoredWill(will.name, will.value, will.retain),
         )

@@ -14,7 +14,7 @@ from .stored import MESSAGE_PREFIX, StoredMessage
 
 _SPARE_EXPIRIES: Final = 1000
 """Entries of the heap that may be out of date before it is made again."""
-_MAX_EXPIRED_AT_ONCE: Final = 1000
+_MAX_EXPIRED_AT_ONCE: Final = 200
 """Messages that are dropped at a time, so that it takes no longer than a slice."""
 
 

@@ -1,6 +1,6 @@
 """Where the devices are that a person knows, as variables `$DEVICES/<id>` (protocol B5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, override
@@ -157,15 +157,17 @@ class Presence:
         if device.id in self._routes:
             self._publish(device.id)
 
-    def tick(self) -> None:
-        """Give up, after a while, the devices that have not come since the start."""
+    def give_up(self) -> Iterator[None]:
+        """Give up, after a while, the devices that have not come since the start, step by step."""
         if not self._unsure or (
             self._clock() - self._started < self._limits.presence_grace
         ):
             return
-        unsure, self._unsure = self._unsure, {}
-        for device_id, seen in unsure.items():
-            self._see(device_id, seen or _gone(self._now()))
+        for device_id in tuple(self._unsure):
+            if device_id in self._unsure:
+                seen = self._unsure[device_id] or _gone(self._now())
+                self._see_sure(device_id, seen)
+            yield
 
     def of(self, device_id: str) -> Seen | None:
         """Return where a known device was seen last, whether that is sure or not."""

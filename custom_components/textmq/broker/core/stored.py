@@ -29,7 +29,7 @@ class StoredDevice(NamedTuple):
     presence: str
     """Value of `$DEVICES/<id>`, empty where it is not published."""
     time: float
-    """When that began."""
+    """When it was written."""
     receipts: int = 0
     """Numbers up to this one may have been used for receipts."""
     will: StoredWill | None = None

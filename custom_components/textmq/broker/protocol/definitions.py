@@ -1,13 +1,13 @@
 """Descriptions of variables: DEF, checked and kept (protocol B6)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from math import isfinite
+import re
 from typing import Final, Self
 
-from . import names, reasons, wire
-from .units import UNITS, Units
+from . import names
+from .definition_reader import DefinitionReader, brief, listed, one_of, perhaps, refuse
+from .units import STATE_CLASSES as CLASS_STATES, UNITS, Units
 
 TYPES: Final = (
     "sensor",
@@ -25,89 +25,72 @@ TYPES: Final = (
     "valve",
     "climate",
 )
-STATE_CLASSES: Final = ("measurement", "total", "total_increasing")
+_MEANT: Final[Mapping[str, str]] = {
+    "blind": "cover",
+    "contact": "binary_sensor",
+    "lamp": "light",
+    "outlet": "switch",
+    "relay": "switch",
+    "shutter": "cover",
+    "text_sensor": "sensor",
+    "thermostat": "climate",
+}
+"""What is meant by words that are no TYPE."""
+STATE_CLASSES: Final = (
+    "measurement",
+    "measurement_angle",
+    "total",
+    "total_increasing",
+)
+STATE_UNITS: Final[Mapping[str, str]] = {"measurement_angle": "°"}
+"""The unit that a state class needs."""
 CATEGORIES: Final = ("config", "diagnostic")
 MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "sensor": ("text",),
     "number": ("auto", "box", "slider"),
     "text": ("text", "password"),
 }
-KEYS: Final = (
-    "TYPE",
-    "NAME",
-    "UNIT",
-    "CLASS",
-    "STATE",
-    "ICON",
-    "CATEGORY",
-    "PRECISION",
-    "OPTIONS",
-    "MIN",
-    "MAX",
-    "STEP",
-    "MODE",
-    "EXPIRE",
-    "HIDDEN",
-    "SET",
-)
+CODES: Final = ("NUMBER", "TEXT")
 MAX_PRECISION: Final = 10
+MAX_EXPIRE: Final = 366 * 86400
+MAX_UNIT: Final = 64
+"""Characters of a unit."""
+MAX_TEXT: Final = 255
+"""Characters that Home Assistant shows of a text."""
+MAX_RANGE: Final = 1e15
+"""The largest number that a number can be set to: beyond it whole numbers are not exact, and conversions overflow."""
+
+_READ_ONLY: Final = ("sensor", "binary_sensor")
+"""What is only read: Home Assistant has no settings among them."""
+_MEASURED: Final = ("sensor", "number")
+"""What has a unit."""
 _RING: Final = "ring"
 """What every doorbell can tell (Home Assistant's DoorbellEventType.RING)."""
-_SHOWN: Final = 40
-"""Characters of a wrong value that a refusal repeats."""
-MAX_EXPIRE: Final = 366 * 86400
+_ICON: Final = re.compile(r"[A-Za-z0-9_-]+:[A-Za-z0-9_.-]+", re.ASCII)
+_MAX_ICON: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a reader of descriptions knows: for each TYPE its device classes and their units.
 
-    A TYPE that is not listed has no rules.
+    A TYPE that is not listed has no rules. Of a sensor's classes it knows the state classes,
+    too: one without any is no number.
     """
 
     classes: Mapping[str, Mapping[str, Units]] = field(default_factory=lambda: UNITS)
-
-
-def _brief(value: str) -> str:
-    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
-
-
-def _refuse(detail: str) -> reasons.Refusal:
-    return reasons.Refusal(reasons.BadReason.BAD_DEFINITION, detail)
-
-
-def _one_of(key: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        value = _brief(value)
-        near = get_close_matches(value, known, n=1)
-        hint = f"perhaps {near[0]}; " if near else ""
-        raise _refuse(f"{key}={value} is not known: {hint}one of {', '.join(known)}")
-    return value
-
-
-def _number(key: str, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if not isfinite(number) or "_" in value:
-        raise _refuse(f"{key}={_brief(value)} is not a number")
-    return number
-
-
-def _in_range(key: str, value: str, least: float, most: float) -> float:
-    number = _number(key, value)
-    if not least <= number <= most:
-        raise _refuse(f"{key}={_brief(value)} is not within {least:g} and {most:g}")
-    return number
+    state_classes: Mapping[str, Collection[str]] = field(
+        default_factory=lambda: CLASS_STATES
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What a variable is; texts are decoded, `params` is DEF as it came."""
+    """What a variable is; texts are decoded, `params` is DEF as it came, without what was left out."""
 
     type: str
     name: str | None = None
+    """Empty where the entity has the device's name."""
     unit: str | None = None
     device_class: str | None = None
     state_class: str | None = None
@@ -120,96 +103,198 @@ class Definition:
     step: float | None = None
     mode: str | None = None
     expire: float | None = None
+    force: bool = False
     hidden: bool = False
     set: str | None = None
+    part: str | None = None
+    part_name: str | None = None
+    part_area: str | None = None
+    code: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    secret: bool = False
-    hides_value: bool = False
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What the device should know of its description: sentences for the DETAIL of its OK."""
+
+    @property
+    def shown_as(self) -> str:
+        """The TYPE that it is shown as."""
+        return self.type if self.type in TYPES else "sensor"
+
+    @property
+    def hides_value(self) -> bool:
+        """Whether the value itself is secret: it is neither stored nor shown."""
+        return self.type == "text" and self.mode == "password"
+
+    @property
+    def secret(self) -> bool:
+        """Whether commands are secret: they go to the variable's owner alone."""
+        return self.code is not None or self.hides_value
 
     @classmethod
-    def parse(cls, given: Mapping[str, str], rules: Rules, name: str = "") -> Self:
-        """Check the parameters of a DEF that has a TYPE; an empty one counts as not given.
+    def parse(
+        cls, given: Mapping[str, str], rules: Rules, name: str | None = None
+    ) -> Self:
+        """Check the parameters of a DEF that has a TYPE, of the variable of this name or of its VARIABLE.
 
-        Raises Refusal (bad-definition) whose detail names what would be right.
+        What Home Assistant would refuse and can do without is left out. Raises Refusal
+        (bad-definition) whose detail names what would be right.
         """
-        params = {key: given[key] for key in KEYS if given.get(key)}
-        text = {key: wire.decode(value) for key, value in params.items()}
-        kind = _one_of("TYPE", text.get("TYPE", ""), TYPES)
+        params = DefinitionReader(given)
+        kind = _read_type(params)
+        _leave_out_misfits(params, kind, rules)
+        precision = params.number("PRECISION")
         definition = cls(
             type=kind,
-            name=text.get("NAME"),
-            unit=text.get("UNIT"),
-            device_class=text.get("CLASS"),
-            state_class=_one_of("STATE", text["STATE"], STATE_CLASSES)
-            if "STATE" in text
-            else None,
-            icon=text.get("ICON"),
-            category=_one_of("CATEGORY", text["CATEGORY"], CATEGORIES)
-            if "CATEGORY" in text
-            else None,
-            precision=int(_in_range("PRECISION", text["PRECISION"], 0, MAX_PRECISION))
-            if "PRECISION" in text
-            else None,
-            options=tuple(
-                wire.decode(option.strip())
-                for option in params.get("OPTIONS", "").split(",")
-                if option.strip()
-            ),
-            min=_number("MIN", text["MIN"]) if "MIN" in text else None,
-            max=_number("MAX", text["MAX"]) if "MAX" in text else None,
-            step=_number("STEP", text["STEP"]) if "STEP" in text else None,
-            mode=_one_of("MODE", text["MODE"], MODES[kind])
-            if "MODE" in text and kind in MODES
-            else text.get("MODE"),
-            expire=_in_range("EXPIRE", text["EXPIRE"], 1, MAX_EXPIRE)
-            if "EXPIRE" in text
-            else None,
-            hidden=_one_of("HIDDEN", text["HIDDEN"], ("YES", "NO")) == "YES"
-            if "HIDDEN" in text
-            else False,
-            set=text.get("SET"),
-            params=params,
+            name=params.text("NAME"),
+            unit=params.text("UNIT"),
+            device_class=params.text("CLASS"),
+            state_class=params.choice("STATE", STATE_CLASSES),
+            icon=params.text("ICON"),
+            category=params.choice("CATEGORY", CATEGORIES),
+            precision=None if precision is None else int(precision),
+            options=params.options(),
+            min=params.number("MIN"),
+            max=params.number("MAX"),
+            step=params.number("STEP"),
+            mode=params.choice("MODE", MODES[kind])
+            if kind in MODES
+            else params.text("MODE"),
+            expire=params.number("EXPIRE"),
+            force=params.flag("FORCE"),
+            hidden=params.flag("HIDDEN"),
+            set=params.text("SET"),
+            part=params.text("PART"),
+            part_name=params.text("PART_NAME"),
+            part_area=params.text("PART_AREA"),
+            code=params.choice("CODE", CODES),
+            params=params.params,
+            notes=tuple(params.notes),
         )
-        definition._check(rules)
+        definition._check(given.get("VARIABLE", "") if name is None else name)
         return definition
 
-    def _check(self, rules: Rules) -> None:
+    def _check(self, name: str) -> None:
+        """Raise Refusal where no entity, or one that is not safe, would come of it."""
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise _refuse(f"MIN={self.min:g} is above MAX={self.max:g}")
+            raise refuse(f"MIN={self.min:g} is above MAX={self.max:g}")
         if self.step is not None and self.step <= 0:
-            raise _refuse(f"STEP={self.step:g} is not above 0")
+            raise refuse(f"STEP={self.step:g} is not above 0")
+        if self.expire is not None and not 1 <= self.expire <= MAX_EXPIRE:
+            raise refuse(f"EXPIRE={self.expire:g} is not within 1 and {MAX_EXPIRE}")
+        self._check_options()
+        if self.part is not None and not names.is_device_id(self.part):
+            raise refuse(f"PART={brief(self.part)} is not written like a device ID")
+        if self.set is None:
+            return
+        if not names.is_variable_name(self.set) or self.set.startswith("$"):
+            raise refuse(f"SET={brief(self.set)} is not a variable's name")
+        if self.secret and self.set != f"{name}/set":
+            raise refuse(
+                f"SET={brief(self.set)} can't be: secret commands go to {brief(name)}/set"
+            )
+
+    def _check_options(self) -> None:
         if len(set(self.options)) < len(self.options):
-            raise _refuse("OPTIONS names an option twice")
+            raise refuse("OPTIONS names an option twice")
         if self.type in ("select", "event") and not self.options:
-            raise _refuse(f"TYPE={self.type} needs OPTIONS, separated by commas")
+            raise refuse(f"TYPE={self.type} needs OPTIONS, separated by commas")
         if (
             self.type == "event"
             and self.device_class == "doorbell"
             and _RING not in self.options
         ):
-            raise _refuse(f"CLASS=doorbell needs {_RING} among its OPTIONS")
-        if self.set is not None and (
-            not names.is_variable_name(self.set) or self.set.startswith("$")
-        ):
-            raise _refuse(f"SET={_brief(self.set)} is not a variable's name")
-        if self.icon is not None and ":" not in self.icon:
-            raise _refuse(
-                f"ICON={_brief(self.icon)} is not written like mdi:thermometer"
-            )
-        self._check_class(rules)
+            raise refuse(f"CLASS=doorbell needs {_RING} among its OPTIONS")
 
-    def _check_class(self, rules: Rules) -> None:
-        if self.device_class is None or self.type not in rules.classes:
-            return
-        classes = rules.classes[self.type]
-        units = classes[_one_of("CLASS", self.device_class, tuple(classes))]
-        if units is None or self.unit in units:
-            return
-        fitting = sorted(unit for unit in units if unit is not None)
-        if None in units:
-            fitting.append("no UNIT")
-        raise _refuse(
-            f"UNIT={_brief(self.unit or '')} does not fit CLASS={self.device_class}:"
-            f" {' or '.join(fitting)} would"
+
+def _read_type(params: DefinitionReader) -> str:
+    """Read TYPE: one that is not known is kept. Raises Refusal where there is none."""
+    kind = params.text("TYPE")
+    if not kind:
+        return one_of("TYPE", "", TYPES)
+    if kind not in TYPES:
+        meant = _MEANT.get(kind.lower())
+        hint = f"perhaps {meant}; " if meant else perhaps(kind.lower(), TYPES)
+        params.notes.append(f"TYPE={brief(kind)} is not known: {hint}shown as a sensor")
+    return kind
+
+
+def _leave_out_misfits(params: DefinitionReader, kind: str, rules: Rules) -> None:
+    """Leave out what Home Assistant would refuse and can do without. Raises Refusal."""
+    if kind in _READ_ONLY and params.text("CATEGORY") == "config":
+        params.leave_out("CATEGORY", f"is not for TYPE={kind}, which sets nothing")
+    _leave_out_misspelt(params)
+    if kind == "number":
+        for key in ("MIN", "MAX", "STEP"):
+            params.leave_out_unless(
+                key, lambda number: abs(number) <= MAX_RANGE, "is too large"
+            )
+    if kind == "text":
+        params.leave_out_unless(
+            "MIN",
+            lambda number: number.is_integer() and 0 <= number <= MAX_TEXT,
+            f"is not a whole number from 0 to {MAX_TEXT}",
         )
+        params.leave_out_unless(
+            "MAX",
+            lambda number: number.is_integer() and number >= 1,
+            "is not a whole number above 0",
+        )
+    device_class = params.text("CLASS")
+    if device_class is not None and kind in rules.classes:
+        one_of("CLASS", device_class, rules.classes[kind])
+    if kind in _MEASURED:
+        _leave_out_measures(params, kind, rules)
+
+
+def _leave_out_misspelt(params: DefinitionReader) -> None:
+    icon, unit, precision = map(params.text, ("ICON", "UNIT", "PRECISION"))
+    if icon is not None and (len(icon) > _MAX_ICON or not _ICON.fullmatch(icon)):
+        params.leave_out("ICON", "is not written like mdi:thermometer")
+    if unit is not None and (len(unit) > MAX_UNIT or not unit.isprintable()):
+        params.leave_out("UNIT", f"has not 1 to {MAX_UNIT} printable characters")
+    if precision is not None and not (
+        precision.isdecimal()
+        and len(precision) <= 2
+        and int(precision) <= MAX_PRECISION
+    ):
+        params.leave_out(
+            "PRECISION", f"is not a whole number from 0 to {MAX_PRECISION}"
+        )
+
+
+def _leave_out_measures(params: DefinitionReader, kind: str, rules: Rules) -> None:
+    """Leave out what does not fit together of CLASS, UNIT and STATE."""
+    state = params.choice("STATE", STATE_CLASSES)
+    device_class = params.text("CLASS")
+    if kind == "sensor" and params.text("MODE") == "text":
+        for key in ("UNIT", "STATE", "PRECISION"):
+            if params.text(key) is not None:
+                params.leave_out(key, "is not for MODE=text")
+        if device_class is not None and rules.state_classes.get(device_class):
+            params.leave_out("CLASS", "is not for MODE=text")
+        return
+    if device_class is not None and kind in rules.classes:
+        _fit_unit(params, device_class, rules.classes[kind][device_class])
+    if state is None or kind != "sensor":
+        return
+    states = rules.state_classes.get(params.text("CLASS") or "", STATE_CLASSES)
+    unit = STATE_UNITS.get(state)
+    if state not in states:
+        would = f", {' or '.join(sorted(states))} would" if states else ""
+        params.leave_out("STATE", f"does not fit CLASS={device_class}{would}")
+    elif unit is not None and params.text("UNIT") != unit:
+        params.leave_out("STATE", f"needs UNIT={unit}")
+
+
+def _fit_unit(params: DefinitionReader, device_class: str, units: Units) -> None:
+    """Leave out a unit that the class does not have, and the class where it can't be without one."""
+    unit = params.text("UNIT")
+    if units is None or unit in units:
+        return
+    fitting = sorted(one for one in units if one is not None)
+    if unit is not None:
+        would = [*fitting, "no UNIT"] if None in units else fitting
+        params.leave_out(
+            "UNIT", f"does not fit CLASS={device_class}, {listed(would, 'or')} would"
+        )
+    if None not in units:
+        params.leave_out("CLASS", f"needs its UNIT, {listed(fitting, 'or')}")

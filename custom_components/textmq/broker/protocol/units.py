@@ -1,7 +1,7 @@
-"""Device classes and the units that fit them, as of Home Assistant 2026.10 (sensor developer documentation).
+"""Device classes, the units and the state classes that fit them, as of Home Assistant 2026.10 (sensor developer documentation).
 
-The standalone broker checks descriptions by this table; inside Home Assistant the running
-version's own classes and units take its place.
+The standalone broker checks descriptions by these tables; inside Home Assistant the running
+version's own take their place.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,30 @@ type Units = frozenset[str | None] | None
 _NONE: Final[Units] = frozenset({None})
 _ANY: Final[Units] = None
 
-_MEASURED: Final[Mapping[str, Units]] = {
+_ALIASES: Final[Mapping[str, str]] = {
+    "\u00b5S/cm": "\u03bcS/cm",
+    "\u00b5V": "\u03bcV",
+    "\u00b5g": "\u03bcg",
+    "\u00b5g/m³": "\u03bcg/m³",
+    "\u00b5s": "\u03bcs",
+    "VAr": "var",
+    "kVAr": "kvar",
+    "mVAr": "mvar",
+    "VArh": "varh",
+    "kVArh": "kvarh",
+}
+"""Other spellings that Home Assistant takes: micro as a sign of its own (U+00B5) and as a Greek letter."""
+
+
+def _with_aliases(classes: Mapping[str, Units]) -> Mapping[str, Units]:
+    return {
+        name: units
+        and units.union(alias for alias, unit in _ALIASES.items() if unit in units)
+        for name, units in classes.items()
+    }
+
+
+_UNITS: Final[Mapping[str, Units]] = {
     "absolute_humidity": frozenset({"g/m³", "mg/m³"}),
     "apparent_power": frozenset({"VA", "kVA", "mVA"}),
     "aqi": _NONE,
@@ -214,6 +237,8 @@ _MEASURED: Final[Mapping[str, Units]] = {
     "monetary": _ANY,
 }
 
+_MEASURED: Final = _with_aliases(_UNITS)
+
 UNITS: Final[Mapping[str, Mapping[str, Units]]] = {
     "sensor": {
         **_MEASURED,
@@ -261,3 +286,23 @@ UNITS: Final[Mapping[str, Mapping[str, Units]]] = {
     "button": dict.fromkeys(("identify", "restart", "update"), _ANY),
     "event": dict.fromkeys(("button", "doorbell", "motion"), _ANY),
 }
+
+_MEASUREMENT: Final = frozenset({"measurement"})
+_TOTALS: Final = frozenset({"total", "total_increasing"})
+
+STATE_CLASSES: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(_MEASURED, _MEASUREMENT),
+    **dict.fromkeys(("date", "enum", "timestamp", "uptime"), frozenset()),
+    **dict.fromkeys(
+        ("area", "data_size", "distance", "duration", "precipitation"),
+        _MEASUREMENT | _TOTALS | {"measurement_angle"},
+    ),
+    **dict.fromkeys(
+        ("energy", "gas", "reactive_energy", "volume", "water"),
+        _TOTALS,
+    ),
+    "monetary": frozenset({"total"}),
+    "weight": _MEASUREMENT | _TOTALS,
+    "wind_direction": frozenset({"measurement_angle"}),
+}
+"""State classes of each class of a sensor; one without any is no number."""

@@ -6,7 +6,7 @@ no message makes a task.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 import logging
 import socket
@@ -73,14 +73,13 @@ class Connection:
         peer: socket.socket,
         address: str,
         tls_server: TlsServer | None,
-        trace: Trace | None,
         on_closing: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
         """Serve a socket, accepted from an IP address, that does not block, when poller says that it is ready.
 
-        Without tls_server TLS is refused; what goes over the wire is shown to trace, if there is
-        one. on_closing is called when the session is over, on_lost when the socket is closed.
+        Without tls_server TLS is refused. on_closing is called when the session is over, on_lost
+        when the socket is closed.
         """
         self._broker = broker
         self._loop = loop
@@ -89,7 +88,7 @@ class Connection:
         self._limits = broker.limits
         self._tls: TlsConnection | None = None
         self._tls_server = tls_server
-        self.trace = trace
+        self.trace: Trace | None = None
         self._on_closing = on_closing
         self._on_lost = on_lost
         self._first = True
@@ -110,6 +109,13 @@ class Connection:
         self._session = broker.session(self, address.removeprefix(_IPV4_IN_IPV6))
         self.quota = self._session.quota
         broker.open(self._session)
+
+    def show_wire(self, *, wanted: bool) -> None:
+        """Show what goes over the wire in the log from now on, or no more."""
+        self.trace = Trace(self._session, self._get_secrets) if wanted else None
+
+    def _get_secrets(self) -> Collection[str]:
+        return self._broker.secrets
 
     # Turns
 
@@ -160,7 +166,7 @@ class Connection:
             data = self._decrypt(self._tls, data)
         if data:
             if self.trace is not None:
-                self.trace.received(self._session, data)
+                self.trace.received(data)
             self._session.receive(data)
         if self._tls is not None and self._tls.ended:
             self._ended = True
@@ -214,7 +220,7 @@ class Connection:
     def write(self, data: bytes) -> None:
         """Send bytes."""
         if self.trace is not None:
-            self.trace.sent(self._session, data)
+            self.trace.sent(data)
         if self._tls is not None:
             self._tls.send(data)
             data = self._tls.outgoing()
@@ -333,6 +339,8 @@ class Connection:
         if self._lost:
             return
         self._lost = True
+        if self.trace is not None:
+            self.trace.end()
         self._cancel_timers()
         self._reading = False
         self._unsent.clear()

@@ -81,7 +81,7 @@ class Listener:
         self._host = host
         self._port = port
         self._tls = TlsServer(broker.access.keys.get) if ssl.HAS_PSK else None
-        self._trace: Trace | None = None
+        self._tracing = False
         limits = broker.limits
         self._accepting = Allowance(
             limits.accept_share, limits.accept_share_burst, broker.clock()
@@ -162,10 +162,10 @@ class Listener:
             client,
             address,
             self._tls,
-            self._trace,
             self._on_closing,
             self._on_lost,
         )
+        connection.show_wire(wanted=self._tracing)
         self._connections.add(connection)
         return connection
 
@@ -202,8 +202,8 @@ class Listener:
 
     def _follow_trace(self) -> None:
         """Trace all connections, or none, where the level of the log has changed."""
-        if Trace.wanted() is (self._trace is not None):
+        if Trace.wanted() is self._tracing:
             return
-        self._trace = Trace() if self._trace is None else None
+        self._tracing = not self._tracing
         for connection in self._connections:
-            connection.trace = self._trace
+            connection.show_wire(wanted=self._tracing)

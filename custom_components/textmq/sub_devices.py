@@ -1,0 +1,128 @@
+"""Parts of devices as devices of their own, each by the device that it is a part of (protocol B6)."""
+
+from typing import TYPE_CHECKING, Final
+
+from homeassistant.core import callback
+from homeassistant.helpers import area_registry as ar, device_registry as dr
+
+from .broker import Definition
+from .const import BROKER, DOMAIN
+from .safe import label
+
+if TYPE_CHECKING:
+    from .devices import HubDevice
+    from .hub import Hub
+
+_SEPARATOR: Final = "/"
+"""Between the IDs of a device and its part; it can't stand in either."""
+
+
+def owning_device_id(identifier: str) -> str:
+    """Return the ID of the device that an identifier of the registry is of, or of a part of."""
+    return identifier.partition(_SEPARATOR)[0]
+
+
+def is_part(identifier: str) -> bool:
+    """Tell whether an identifier of the registry is of a part of a device."""
+    return _SEPARATOR in identifier and identifier != BROKER
+
+
+class SubDevices:
+    """The parts that variables belong to; one without variables goes."""
+
+    def __init__(self, hub: Hub) -> None:
+        """Show the parts of the devices of a hub."""
+        self._hub = hub
+        self._registry = dr.async_get(hub.hass)
+        self._part_of: dict[str, str] = {}
+        """Identifiers of parts, by the names of their variables."""
+        self._entries: dict[str, str] = {}
+        """Entries of the registry, by identifier."""
+        self._told_areas: dict[str, str] = {}
+
+    @callback
+    def entry_of(self, device: HubDevice, name: str) -> str:
+        """Return the registry's entry that a variable of a device belongs to: of its part, or of the device."""
+        return self._entries.get(self._part_of.get(name, ""), device.registry_id)
+
+    @callback
+    def assign(
+        self, device: HubDevice, name: str, definition: Definition | None
+    ) -> None:
+        """Note what part a variable belongs to, and what is told of that. Call `tidy` when it is shown there."""
+        if definition is None or definition.part is None or not device.id:
+            self._part_of.pop(name, None)
+            return
+        identifier = f"{device.id}{_SEPARATOR}{definition.part}"
+        self._part_of[name] = identifier
+        entry = self._get_or_create(device, identifier, definition.part)
+        if definition.part_name:
+            self._registry.async_update_device(entry, name=label(definition.part_name))
+        if definition.part_area:
+            self._suggest_area(identifier, entry, definition.part_area)
+
+    @callback
+    def release(self, name: str) -> None:
+        """Forget a variable. Call `tidy` when it is shown no more."""
+        self._part_of.pop(name, None)
+
+    @callback
+    def tidy(self) -> None:
+        """Remove the parts that no variable belongs to."""
+        if not self._entries:
+            return
+        for identifier in self._entries.keys() - set(self._part_of.values()):
+            self._told_areas.pop(identifier, None)
+            self._remove(self._entries.pop(identifier))
+
+    @callback
+    def remove_past(self) -> None:
+        """Remove the parts of an earlier run that no variable belongs to any more."""
+        for entry in dr.async_entries_for_config_entry(
+            self._registry, self._hub.entry.entry_id
+        ):
+            identifiers = {one for domain, one in entry.identifiers if domain == DOMAIN}
+            if (
+                any(map(is_part, identifiers))
+                and not identifiers & self._entries.keys()
+            ):
+                self._remove(entry.id)
+
+    def _get_or_create(self, device: HubDevice, identifier: str, part: str) -> str:
+        key = (DOMAIN, identifier)
+        old = self._registry.async_get_device_by_identifier(
+            key, self._hub.entry.entry_id
+        )
+        if old is not None and old.config_subentry_id == device.subentry_id:
+            self._entries[identifier] = old.id
+            return old.id
+        if old is not None:
+            # A device can't change its subentry.
+            self._registry.async_remove_device(old.id)
+        entry = self._registry.async_get_or_create(
+            config_entry_id=self._hub.entry.entry_id,
+            config_subentry_id=device.subentry_id,
+            identifiers={key},
+            name=label(part),
+            via_device_id=device.registry_id,
+        )
+        self._told_areas[identifier] = ""
+        self._entries[identifier] = entry.id
+        return entry.id
+
+    def _suggest_area(self, identifier: str, entry_id: str, area_name: str) -> None:
+        """Put a part into an area that there is, if it is told for the first time and nobody has chosen one.
+
+        For a part of an earlier run the first time is over: a person may have taken it out.
+        """
+        told = self._told_areas.get(identifier)
+        self._told_areas[identifier] = area_name
+        entry = self._registry.async_get(entry_id)
+        if told in (None, area_name) or entry is None or entry.area_id is not None:
+            return
+        if area := ar.async_get(self._hub.hass).async_get_area_by_name(area_name):
+            self._registry.async_update_device(entry_id, area_id=area.id)
+
+    def _remove(self, entry_id: str) -> None:
+        if self._registry.async_get(entry_id) is not None:
+            self._registry.async_remove_device(entry_id)
