@@ -71,11 +71,11 @@ class Ledger:
         if last.get(one.sender, 0) >= number or message["DEVICE"] != one.sender:
             self.wrong.append(f"{what} has come after {last}")
         receipt = int(message.params.get("RECEIPT", 0))
-        if numbered != (receipt > 0) or last.get("", 0) >= receipt > 0:
-            self.wrong.append(f"{what} has come with number {receipt} after {last}")
+        if numbered != (receipt > 0):
+            self.wrong.append(f"{what} has come with number {receipt}")
         if one.receipt not in (0, receipt):
             self.wrong.append(f"{what} has come with number {receipt}: {one}")
-        last[one.sender], last[""] = number, receipt
+        last[one.sender] = number
         one.told, one.receipt, one.unsure, one.done = now, receipt, False, math.inf
         if not numbered:
             self.taken(one)
@@ -93,14 +93,16 @@ class Ledger:
         for receiver, sent in self.sent.items():
             for one in sent.values():
                 one.gone = one.gone or one.done <= due
+                if due < one.done < math.inf:
+                    # It is there again, or not.
+                    one.unsure, one.done = True, math.inf
                 if one.told > at - NUMBERED - self.slowest:
                     one.receipt = 0
                 one.unsure = one.unsure or receiver in self.connected
             must[receiver] = {
                 one.number
                 for one in sent.values()
-                if one.accepted <= due
-                and not (one.gone or one.unsure or one.done < math.inf)
+                if one.accepted <= due and not (one.gone or one.unsure)
             }
         self.connected.clear()
         return must
