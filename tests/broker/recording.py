@@ -235,7 +235,10 @@ def _lines_to_send(text: str) -> Iterator[bytes]:
 
 
 def record(
-    recording: Recording, folder: Path, command: str | None, say: Callable[[str], None]
+    recording: Recording,
+    folder: Path,
+    command: str | None,
+    say: Callable[[str], object],
 ) -> None:
     """Play every step and note in the recording what is received."""
     for number, part in enumerate(recording.parts):

@@ -225,6 +225,15 @@ def test_two_restarts_within_the_minute(house: House) -> None:
     assert _value(house) == "DISCONNECTED SINCE=2027-01-15T08:01:10Z"
 
 
+def test_a_device_that_has_never_been_here(house: House) -> None:
+    """Where the broker has saved before, it has no file: that is known at once."""
+    house.known = ("a", "reader", "never")
+    house.restart()
+    assert _value(house, "never") == "DISCONNECTED"
+    house.wait(61)
+    assert _value(house, "never") == "DISCONNECTED"
+
+
 def test_it_is_read_only_and_apart(house: House) -> None:
     """Nobody can publish, describe or delete it, and filters of everything do not match it."""
     a = house.peer("a")

@@ -82,6 +82,13 @@ def test_only_the_device_itself_acknowledges(house: House) -> None:
     assert _messages(b) == ["1 | RECEIPT=1"]
 
 
+def test_no_time_at_all(house: House) -> None:
+    """A TTL of 0 is a message that does not wait."""
+    a, b = house.peer("a"), house.peer("b", RECEIPTS="YES")
+    assert _send(a, "1", more=" | TTL=0") == ["COMMAND=OK"]
+    assert _messages(b) == ["1"]
+
+
 def test_messages_without_a_time_have_no_number(house: House) -> None:
     """They are delivered at once, or not at all."""
     a, b = house.peer("a"), house.peer("b", RECEIPTS="YES")

@@ -368,6 +368,7 @@ def test_broken_files_are_kept_aside(
         "START | COMMAND=DEF | VARIABLE=good | TYPE=select | END\n",
         "START | COMMAND=DEF | VARIABLE=other | TYPE=sensor | END\n",
         "START | COMMAND=DEF | VARIABLE=good | TYPE=number | MIN=2 | MAX=1 | END\n",
+        "START | COMMAND=DEF | VARIABLE=good | TYPE=sensor | CLASS=bananas | END\n",
     ],
 )
 def test_a_bad_description_keeps_the_value(

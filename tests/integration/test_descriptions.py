@@ -43,11 +43,14 @@ def fill(given: dict[str, str | None]) -> dict[str, str]:
 
 
 def measured(kind: str) -> Iterator[dict[str, str | None]]:
-    """Yield every class with every unit that it has and some that it has not, and every state class."""
+    """Yield every class with every unit that it has and some that it has not, and with every state class."""
     for device_class, units in (*RULES.classes[kind].items(), (None, None)):
         fitting = sorted(unit for unit in units or () if unit is not None)
-        states = STATES if kind == "sensor" else STATES[:2]
-        for unit, state in product((*fitting, None, "\u00b0", "kg", "bananas"), states):
+        states = STATES if kind == "sensor" else ()
+        for unit, state in (
+            *product((*fitting, None, "\u00b0", "bananas"), STATES[:1]),
+            *product((*fitting[:1], None), states[1:]),
+        ):
             yield {"TYPE": kind, "CLASS": device_class, "UNIT": unit, "STATE": state}
 
 

@@ -33,7 +33,7 @@ static constexpr std::string_view OFF = "OFF";
 const KindRow Kind<sensor::Sensor>::ROW = {
     "sensor",
     [](EntityBase *entity, wire::Writer &writer) {
-      static const char *const STATE_CLASSES[] = {"", "measurement", "total_increasing", "total"};
+      static const char *const STATE_CLASSES[] = {"", "measurement", "total_increasing", "total", "measurement_angle"};
       auto *sensor = static_cast<sensor::Sensor *>(entity);
       if (const size_t index = sensor->get_state_class(); index < std::size(STATE_CLASSES))
         writer.optional_param("STATE", STATE_CLASSES[index]);

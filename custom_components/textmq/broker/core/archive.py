@@ -56,6 +56,8 @@ class Archive:
         for device in devices:
             self._presence.restore(device, clock)
             self._records.restore(device)
+        if clock is not None:
+            self._presence.restored()
         for message in messages:
             self._mailbox.restore(message)
         self._saved_at = clock.time if clock is not None else 0.0

@@ -106,7 +106,7 @@ class Mailbox:
             self._kept.check_room(target, sender, value, ttl)
             self._kept.add(target, sender, value, ttl, re)
             return Delivery.QUEUED
-        if ttl is None:
+        if not ttl:
             if not device.session.outbox.deliver_message(_line(sender, value, re)):
                 raise _busy(target)
             self._traffic.sent += 1

@@ -157,6 +157,12 @@ class Presence:
         if device.id in self._routes:
             self._publish(device.id)
 
+    def restored(self) -> None:
+        """All that is on file was restored: a device without a file has not been here."""
+        for device_id in [one for one, seen in self._unsure.items() if seen is None]:
+            if self._seen[device_id] == Seen(Word.DISCONNECTED):
+                self._see_sure(device_id, Seen(Word.DISCONNECTED))
+
     def give_up(self) -> Iterator[None]:
         """Give up, after a while, the devices that have not come since the start, step by step."""
         if not self._unsure or (

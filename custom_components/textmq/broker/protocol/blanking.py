@@ -81,7 +81,7 @@ def _names_secret(text: bytes, variable: str | None, secrets: Collection[str]) -
     if variable is None:
         return any(name.encode() in text for name in secrets)
     return variable in secrets or (
-        "=" in variable and any(variable.startswith(name) for name in secrets)
+        "=" in variable and any(name in variable for name in secrets)
     )
 
 
