@@ -14,8 +14,6 @@ from .process import PATIENCE
 
 ON_FILE = 1.0
 """Seconds until a message, and its end, are on file."""
-NUMBERED = 1.0
-"""Seconds until the number that a message was told with is on file."""
 TTL = 3600
 SENDERS = ("sender0", "sender1", "sender2")
 WITH_RECEIPTS = ("receipts0", "receipts1")
@@ -96,8 +94,6 @@ class Ledger:
                 if due < one.done < math.inf:
                     # It is there again, or not.
                     one.unsure, one.done = True, math.inf
-                if one.told > at - NUMBERED - self.slowest:
-                    one.receipt = 0
                 one.unsure = one.unsure or receiver in self.connected
             must[receiver] = {
                 one.number
@@ -248,8 +244,8 @@ def take_all(address: Address, ledger: Ledger, must: dict[str, set[int]]) -> Non
     visits = {
         receiver: Visit(Client(address), receiver, ledger) for receiver in RECEIVERS
     }
-    # Numbers may have to wait for the disk first.
-    least = time.monotonic() + ON_FILE + ledger.slowest
+    # Numbers may have to wait for the disk first: for their reserve, and for the messages that have them.
+    least = time.monotonic() + 2 * (ON_FILE + ledger.slowest)
     most = time.monotonic() + PATIENCE
     while time.monotonic() < least or (
         time.monotonic() < most

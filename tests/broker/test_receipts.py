@@ -7,6 +7,7 @@ import pytest
 from custom_components.textmq.broker.core.access import AccessMode
 from custom_components.textmq.broker.core.observers import Observer
 from custom_components.textmq.broker.core.receipts import RESERVE, Receipts
+from custom_components.textmq.broker.core.stored import StoredMessage
 
 from .inprocess import House, Peer
 
@@ -277,8 +278,8 @@ def test_restarts(house: House, killed: bool) -> None:
     first = RESERVE + 1
     assert _messages(b) == [
         "2 | RECEIPT=2",
-        f"4 | RECEIPT={first}",
-        f"5 | RECEIPT={first + 1}",
+        "4 | RECEIPT=4",
+        f"5 | RECEIPT={first}",
     ]
     house.restart(killed=killed)
     b = house.peer("b")
@@ -336,6 +337,48 @@ def test_numbers_are_on_file_before_they_are_used(house: House) -> None:
     house.broker.flush()
     assert getattr(stored, "receipts", 0) == RESERVE
     assert _messages(b) == ["1 | RECEIPT=1", "2 | RECEIPT=2"]
+
+
+def test_a_message_on_file_is_told_when_its_number_is_there(house: House) -> None:
+    """Else it would have another one after a crash; those behind it wait, too, and all are numbered at once."""
+    archive = house.broker.archive
+    archive.saving_begins()
+    a = house.peer("a")
+    _send(a, "1", "2", "3")
+    names = [f"$MESSAGES/{serial}" for serial in (1, 2)]
+    for name in names:
+        archive.stored(name)
+    b = house.peer("b", RECEIPTS="YES")
+    archive.stored("$DEVICES/b")
+    archive.saved(["$DEVICES/b", *names])
+    house.broker.flush()
+    assert _messages(b) == []
+    receipts = [getattr(archive.stored(name), "receipt", 0) for name in names]
+    assert receipts == [1, 2]
+    archive.saved(names)
+    house.broker.flush()
+    assert _messages(b) == ["1 | RECEIPT=1", "2 | RECEIPT=2", "3 | RECEIPT=3"]
+
+
+def test_numbers_go_on_above_those_of_messages(house: House) -> None:
+    """Where the file of their device has been lost."""
+    until = house.wall.time + 60
+    house.broker.restore(
+        messages=[
+            StoredMessage(serial, "b", "a", str(serial), until, 60, receipt=serial)
+            for serial in (1, 2)
+        ]
+    )
+    b = house.peer("b", RECEIPTS="YES")
+    _send(house.peer("a"), "3")
+    assert _messages(b) == ["1 | RECEIPT=1", "2 | RECEIPT=2", "3 | RECEIPT=3"]
+
+
+def test_serial_numbers_go_on_above_all_files(house: House) -> None:
+    """Those that could not be read, too: a new message does not take their place."""
+    house.broker.restore(last_serial=41)
+    _send(house.peer("a"), "1")
+    assert "$MESSAGES/42" in house.broker.changed
 
 
 def test_the_reserve_is_what_was_written() -> None:

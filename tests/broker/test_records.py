@@ -24,6 +24,7 @@ from custom_components.textmq.broker.core.stored import (
 from custom_components.textmq.broker.server import saver as saver_module
 from custom_components.textmq.broker.server.folder import Content
 from custom_components.textmq.broker.server.saver import BATCH
+from custom_components.textmq.broker.server.store import Archived
 
 from .client import message
 from .conftest import Connect, StartBroker
@@ -150,7 +151,8 @@ def test_files_are_read_as_leniently_as_lines(
     _put(tmp_path / "messages/7.txt", FORMS[form](SEVEN))
     _put(tmp_path / "saved", FORMS[form](SAVED))
     found = Store(tmp_path).load()
-    assert found == ([], [DEVICE], [MESSAGE], StoredClock(TIME, stopped=False))
+    clock = StoredClock(TIME, stopped=False)
+    assert found == Archived([], [DEVICE], [MESSAGE], clock, MESSAGE.serial)
     assert not caplog.messages
 
 
@@ -289,7 +291,7 @@ def test_what_can_not_be_read_now_stays(
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).symlink_to("/proc/self/mem")
     store = Store(tmp_path)
-    assert store.load() == ([], [], [], None)
+    assert store.load() == Archived([], [], [], None, 0)
     assert len(caplog.messages) == 3
     store.save({"$MESSAGES/8": MESSAGE._replace(serial=8)})
     assert _messages(tmp_path) == ["7.txt", "8.txt"]
@@ -314,7 +316,7 @@ def test_a_folder_that_can_not_be_used(
     """It costs what belongs into it, for that time; the start and all else go on."""
     _put(tmp_path / folder, "in the way")
     store = Store(tmp_path)
-    assert store.load() == ([], [], [], None)
+    assert store.load() == Archived([], [], [], None, 0)
     assert len(caplog.messages) == 1
     records: dict[str, Content | None] = {DEVICE.name: DEVICE, MESSAGE.name: MESSAGE}
     records[CLOCK] = StoredClock(TIME, stopped=False)

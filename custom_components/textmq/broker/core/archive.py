@@ -48,8 +48,12 @@ class Archive:
         devices: Iterable[StoredDevice],
         messages: Iterable[StoredMessage],
         clock: StoredClock | None,
+        last_serial: int,
     ) -> None:
-        """Take all as it was, before any client is let in; clock is that of the last save."""
+        """Take all as it was, before any client is let in.
+
+        clock is that of the last save; last_serial the largest number of a message's file.
+        """
         variables = tuple(variables)
         self._router.restore(variables)
         self._descriptions.restore(variables)
@@ -58,6 +62,7 @@ class Archive:
             self._records.restore(device)
         if clock is not None:
             self._presence.restored()
+        self._mailbox.go_on_after(last_serial)
         for message in messages:
             self._mailbox.restore(message)
         self._saved_at = clock.time if clock is not None else 0.0
@@ -88,3 +93,5 @@ class Archive:
         for name in names:
             if name.startswith(DEVICE_PREFIX):
                 self._mailbox.reserve_written(name.removeprefix(DEVICE_PREFIX))
+            elif name.startswith(MESSAGE_PREFIX):
+                self._mailbox.message_written(name)

@@ -417,9 +417,10 @@ class Broker:
         devices: Iterable[StoredDevice] = (),
         messages: Iterable[StoredMessage] = (),
         clock: StoredClock | None = None,
+        last_serial: int = 0,
     ) -> None:
-        """Take all as it was, before any client is let in; clock is that of the last save."""
-        self.archive.restore(variables, devices, messages, clock)
+        """Take all as it was, before any client is let in (core/archive.py)."""
+        self.archive.restore(variables, devices, messages, clock, last_serial)
 
     # Life
 

@@ -112,6 +112,11 @@ class Device:
         """How often the device tried what its rights do not allow."""
 
     @property
+    def uses_receipts(self) -> bool:
+        """It acknowledges messages, or has done so: its messages get numbers before they are told."""
+        return self.wants_receipts or self.receipts.is_used
+
+    @property
     def state(self) -> DeviceState:
         """Where the device is."""
         if self.session is not None:

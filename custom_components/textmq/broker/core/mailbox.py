@@ -105,6 +105,8 @@ class Mailbox:
                 raise _no_such_device(target)
             self._kept.check_room(target, sender, value, ttl)
             self._kept.add(target, sender, value, ttl, re)
+            if device is not None and device.uses_receipts:
+                self._number_all(device)
             return Delivery.QUEUED
         if not ttl:
             if not device.session.outbox.deliver_message(_line(sender, value, re)):
@@ -184,11 +186,13 @@ class Mailbox:
         if device.session is None:
             return
         outbox = device.session.outbox
+        numbered = device.wants_receipts
+        if numbered:
+            self._number_all(device)
         for message in self._kept.of(device.id):
             if message.outbox is outbox:
                 continue
-            numbered = device.wants_receipts
-            if numbered and not (message.receipt or self._number(device, message)):
+            if numbered and not message.is_number_stored:
                 return
             message.outbox, message.handing = outbox, not numbered
             outbox.deliver_message(
@@ -198,8 +202,19 @@ class Mailbox:
             )
             self._traffic.sent += 1
 
+    def _number_all(self, device: Device) -> None:
+        """Give numbers to the messages that have none, as far as there are any on file.
+
+        A message that may be on file without its number is told when it is there with it: else
+        it would have another one after a crash.
+        """
+        messages = self._kept.of(device.id)
+        device.receipts.go_on_after(max((one.receipt for one in messages), default=0))
+        for message in messages:
+            if not (message.receipt or self._number(device, message)):
+                return
+
     def _number(self, device: Device, message: KeptMessage) -> bool:
-        """Give a message its number; False where none is on file yet."""
         receipts = device.receipts
         if receipts.needs_reserve():
             if self.is_on_file:
@@ -209,6 +224,7 @@ class Mailbox:
                 receipts.written()
         message.receipt = receipts.take()
         if message.receipt:
+            message.is_number_stored = not (self.is_on_file and message.is_on_file)
             self._kept.changed(message)
         return message.receipt > 0
 
@@ -217,6 +233,18 @@ class Mailbox:
         device = self._devices.get(device_id)
         if device is not None:
             device.receipts.written()
+            if device.uses_receipts:
+                self._number_all(device)
+            self._tell(device)
+
+    def message_written(self, name: str) -> None:
+        """Go on with a message that is on file now as it was asked for last, or can't be."""
+        message = self._kept.get(name)
+        if message is None or message.is_number_stored:
+            return
+        message.is_number_stored = 0 < message.receipt == message.written
+        device = self._devices.get(message.device)
+        if device is not None and message.is_number_stored:
             self._tell(device)
 
     def acknowledge(self, device: Device, number: str) -> None:
@@ -235,6 +263,10 @@ class Mailbox:
         self._kept.expire()
 
     # Over a restart
+
+    def go_on_after(self, serial: int) -> None:
+        """Use no serial number up to this one: there are files of them."""
+        self._kept.last = max(self._kept.last, serial)
 
     def restore(self, message: StoredMessage) -> None:
         """Take a message as it was before a restart, with what is left of its time."""

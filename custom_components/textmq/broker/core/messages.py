@@ -24,6 +24,7 @@ class KeptMessage:
     __slots__ = (
         "device",
         "handing",
+        "is_number_stored",
         "is_on_file",
         "outbox",
         "re",
@@ -33,6 +34,7 @@ class KeptMessage:
         "ttl",
         "until",
         "value",
+        "written",
     )
 
     def __init__(
@@ -62,6 +64,10 @@ class KeptMessage:
         """It was given without a number, and goes when the system has taken it."""
         self.is_on_file = False
         """It is, or is about to be."""
+        self.written = receipt
+        """The number that it was, or is being, put on file with."""
+        self.is_number_stored = receipt > 0
+        """After a crash it has the number that it has now, or is not there at all."""
 
     @property
     def name(self) -> str:
@@ -107,7 +113,12 @@ class KeptMessages:
         self._bytes_of: Counter[str] = Counter()
         """Bytes by sender."""
         self._bytes = 0
-        self._last = 0
+        self.last = 0
+        """The largest serial number that was used."""
+
+    def get(self, name: str) -> KeptMessage | None:
+        """Return a message by the name under which it is saved."""
+        return self._by_serial.get(int(name.removeprefix(MESSAGE_PREFIX)))
 
     def of(self, device_id: str) -> list[KeptMessage]:
         """Return what is kept for a device, the oldest first; what is over is dropped."""
@@ -160,12 +171,12 @@ class KeptMessages:
     def add(self, device_id: str, sender: str, value: str, ttl: float, re: str) -> None:
         """Keep a message for ttl seconds at most."""
         until = self._clock() + ttl
-        message = KeptMessage(self._last + 1, device_id, sender, value, ttl, until, re)
+        message = KeptMessage(self.last + 1, device_id, sender, value, ttl, until, re)
         self._enter(message)
         self.changed(message)
 
     def _enter(self, message: KeptMessage) -> None:
-        self._last = max(self._last, message.serial)
+        self.last = max(self.last, message.serial)
         self._by_serial[message.serial] = message
         self._by_device.setdefault(message.device, {})[message.serial] = message
         heapq.heappush(self._expiries, (message.until, message.serial))
@@ -235,10 +246,11 @@ class KeptMessages:
 
     def stored(self, name: str) -> StoredMessage | None:
         """Return what is to be on file under a name, None where the message is gone."""
-        message = self._by_serial.get(int(name.removeprefix(MESSAGE_PREFIX)))
+        message = self.get(name)
         if message is None:
             return None
         message.is_on_file = True
+        message.written = message.receipt
         until = self._now() + message.until - self._clock()
         return StoredMessage(
             message.serial,

@@ -21,6 +21,10 @@ class Receipts:
         """A number was used, or is to be."""
         return self._asked > 0
 
+    def go_on_after(self, number: int) -> None:
+        """Use no number up to this one."""
+        self.last = max(self.last, number)
+
     def needs_reserve(self) -> bool:
         """Tell whether more numbers are to be put on file now: `write` says how many."""
         if self._asked > self._reserved or self._reserved - self.last > RESERVE // 2:

@@ -36,6 +36,8 @@ class Archived(NamedTuple):
     """In their order."""
     clock: StoredClock | None
     """When the broker saved last; None where that is not known."""
+    last_serial: int
+    """The largest number that a message's file has, whether it could be read or not."""
 
 
 class Store:
@@ -95,7 +97,15 @@ class Store:
                 _load_folder(self._devices),
                 messages,
                 self._load_clock(),
+                self._find_last_serial(),
             )
+
+    def _find_last_serial(self) -> int:
+        try:
+            stems = [path.name.split(".")[0] for path in self._messages.path.iterdir()]
+        except OSError:
+            return 0
+        return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
 
     def _load_clock(self) -> StoredClock | None:
         path = self.folder / CLOCK_FILE
