@@ -123,7 +123,7 @@ async def test_all_that_a_client_does(broker: BrokerProcess) -> None:
             (client.publish("$SYS/x", "1"), "read-only"),
             (client.publish("a//b", "1"), "bad-name"),
             (client.send("nobody", "x"), "no-such-device"),
-            (client.describe({"a": {"TYPE": "x"}}), "bad-definition"),
+            (client.describe({"a": {"TYPE": "select"}}), "bad-definition"),
         ):
             with pytest.raises(Refused) as caught:
                 await within(refused)
@@ -476,6 +476,32 @@ async def test_refusals_that_nobody_awaits(broker: BrokerProcess) -> None:
         await client.publish("ok", "2", ack=False)
         await client.get("ok")
         assert refused == [("$SYS/x", "read-only")]
+
+
+async def test_a_mistake_ends_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    """A port that can't be one: nothing waits for ever, and the log says why."""
+    async with Client("127.0.0.1", 99_999, "node") as client:
+        with pytest.raises(ConnectionLost):
+            await within(client.connected())
+        assert [one async for one in client] == []
+        assert client.status.reason == "failed"
+    assert "The client has failed" in caplog.text
+
+
+async def test_callbacks_that_raise_stop_nothing(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What on_status and on_refused raise is logged."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("of the application")
+
+    async with client_of(broker, on_status=fail, on_refused=fail) as client:
+        await within(client.connected())
+        await client.publish("$SYS/x", "1", ack=False)
+        await client.publish("x", "1")
+    assert "A status was not dealt with" in caplog.text
+    assert "A refusal was not dealt with" in caplog.text
 
 
 async def test_a_callback_takes_what_comes(

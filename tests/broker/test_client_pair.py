@@ -159,7 +159,7 @@ def conversation(pair: Pair, *, pipelined: bool) -> list[object]:
         outgoing.describe(
             "node/mode", {"TYPE": "select", "OPTIONS": ["a", "b"], "NAME": "°C"}
         ),
-        outgoing.describe("node/bad", {"TYPE": "nothing"}),
+        outgoing.describe("node/bad", {"TYPE": "number", "MIN": 2, "MAX": 1}),
         outgoing.subscribe("node/#", definitions=True),
         outgoing.get("node/#"),
         outgoing.get("node/text"),

@@ -68,7 +68,7 @@ class Client:
         key (32 bytes) encrypts the connection and needs an ID. details are MODEL, MANUFACTURER,
         SW, MAC, AREA as text. keepalive is in seconds (protocol A4). With receipts a message
         that waited is repeated until it was dealt with. on_delivery takes what comes instead of
-        the iteration; on_refused is told of a BAD that nothing awaits, and must not raise.
+        the iteration; on_refused is told of a BAD that nothing awaits; what callbacks raise is logged.
         max_unanswered bounds the commands that wait for an answer, max_waiting the deliveries
         that wait for the application. connector opens transports; clock and sleep are in
         seconds, random is from 0 to 1.
@@ -159,15 +159,18 @@ class Client:
         )
 
     def _tell_refused(self, command: Command, refused: Refused) -> None:
-        if self._on_refused is not None:
-            self._on_refused(command, refused)
-        else:
+        if self._on_refused is None:
             _LOGGER.warning(
                 "The broker has refused %s %s: %s",
                 command.name,
                 command.params.get("VARIABLE", ""),
                 refused,
             )
+            return
+        try:
+            self._on_refused(command, refused)
+        except Exception:
+            _LOGGER.exception("A refusal was not dealt with")
 
     # What comes
 

@@ -53,6 +53,10 @@ class Description:
     variable: str
     params: Mapping[str, str] = field(default_factory=dict)
     """Keys of the description and their values in wire form; empty where it was removed."""
+    device: str | None = None
+    """ID of the device that has described it; None outside the full form."""
+    owner: str | None = None
+    """ID of the device that it belongs to, empty where it belongs to none; None outside the full form."""
 
     def text(self, key: str) -> str | None:
         """Return a value decoded, None where the key is not there."""
@@ -124,6 +128,8 @@ class Closed:
     detail: str = ""
 
 
+_NOT_DESCRIBING: Final = frozenset({"VARIABLE", "DEVICE", "OWNER"})
+
 type Delivery = Value | Deletion | Description | MessageReceived
 type SessionEvent = Delivery | Answer | Waiting | Connected | Closed
 
@@ -185,8 +191,13 @@ def read_deletion(params: Mapping[str, str]) -> Deletion:
 def read_description(params: Mapping[str, str]) -> Description:
     """Read a DEF; one without TYPE removes the description. Raises Refusal (malformed)."""
     variable = _required(params, "VARIABLE")
-    given = {key: value for key, value in params.items() if key != "VARIABLE"}
-    return Description(variable, given if "TYPE" in given else {})
+    given = {key: value for key, value in params.items() if key not in _NOT_DESCRIBING}
+    return Description(
+        variable,
+        given if "TYPE" in given else {},
+        params.get("DEVICE"),
+        params.get("OWNER", "") if "DEVICE" in params else None,
+    )
 
 
 def read_message(params: Mapping[str, str]) -> MessageReceived:

@@ -35,6 +35,8 @@ from .wishes import Wishes
 
 _LOGGER = logging.getLogger(__name__)
 
+FAILED: Final = "failed"
+"""Reason: a mistake in the program, or in this client."""
 _CONNECT_TIMEOUT: Final = 15.0
 """Seconds for TCP and TLS."""
 _CLOSE_TIMEOUT: Final = 2.0
@@ -94,6 +96,8 @@ class Lifecycle:
         self._task: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
         self._phase_changed = asyncio.Event()
+        self._allowed_at: float | None = None
+        """When the client was let in on its present connection."""
         self.status = Status(Phase.IDLE)
         """Where the client stands, and why."""
         self.granted = Connected()
@@ -104,6 +108,15 @@ class Lifecycle:
     def start(self) -> None:
         """Begin to connect."""
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._take_end)
+
+    def _take_end(self, task: asyncio.Task[None]) -> None:
+        """End where the loop has failed, instead of standing still: a port that can't be one, say."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOGGER.error("The client has failed", exc_info=error)
+            if not self._stopped:
+                self._move(PhaseStep.STOP, Closed(FAILED, str(error)))
+            self._queue.end()
 
     async def connected(self) -> None:
         """Wait until all is there. Raises ConnectionLost after `close`."""
@@ -164,21 +177,26 @@ class Lifecycle:
         _LOGGER.debug("%s", self.status)
         self._phase_changed.set()
         if self._on_status is not None:
-            self._on_status(self.status)
+            try:
+                self._on_status(self.status)
+            except Exception:
+                _LOGGER.exception("A status was not dealt with")
 
     async def _run(self) -> None:
         while True:
             self._move(PhaseStep.TRY)
-            began = self._clock()
             closed = await self._connect_once()
             if self._stopped:
                 return
-            delay = self._backoff.delay(closed.reason, self._clock() - began)
+            began = self._allowed_at
+            lasted = 0.0 if began is None else self._clock() - began
+            delay = self._backoff.delay(closed.reason, lasted)
             self._move(PhaseStep.FAILED, closed, delay)
             await self._sleep(delay)
 
     async def _connect_once(self) -> Closed:
         """Connect, and stay connected; return why it has ended."""
+        self._allowed_at = None
         session = ClientSession(
             guest=self._identify is None,
             receipts=self._receipts,
@@ -232,6 +250,7 @@ class Lifecycle:
         if isinstance(event, Waiting):
             self._move(PhaseStep.DELAYED)
             return
+        self._allowed_at = self._clock()
         self.granted = event
         self.usable = self._connection
         self._move(PhaseStep.ALLOWED)
