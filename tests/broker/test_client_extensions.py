@@ -14,7 +14,7 @@ from custom_components.textmq.broker.client.deliveries import (
     SessionEvent,
     Value,
 )
-from custom_components.textmq.broker.client.receipts import Receipts
+from custom_components.textmq.broker.client.receipt_ledger import ReceiptLedger
 from custom_components.textmq.broker.client.wishes import Wishes
 from custom_components.textmq.broker.core.access import AccessMode
 from custom_components.textmq.broker.core.broker import Broker
@@ -31,7 +31,7 @@ def let_in(
     cut: Cut,
     device: str = "node",
     *,
-    receipts: Receipts | None = None,
+    receipts: ReceiptLedger | None = None,
     token: str | None = None,
 ) -> tuple[Pair, list[SessionEvent]]:
     """Connect a device that can everything; return what it was told."""
@@ -139,7 +139,7 @@ def test_the_full_form(cut: Cut) -> None:
 def test_a_message_arrives_once_over_connections(cut: Cut) -> None:
     """It waits, is repeated until it was dealt with, and is told to the application once."""
     broker = make_broker(AccessMode.OPEN)
-    receipts = Receipts()
+    receipts = ReceiptLedger()
     pair, _ = let_in(broker, cut, receipts=receipts)
     pair.do(outgoing.close(60))
     sender, _ = let_in(broker, cut, "sender")

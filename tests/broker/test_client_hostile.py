@@ -18,7 +18,7 @@ from custom_components.textmq.broker.client.errors import (
     NotAllowedNow,
     TooManyUnanswered,
 )
-from custom_components.textmq.broker.client.receipts import Receipts
+from custom_components.textmq.broker.client.receipt_ledger import ReceiptLedger
 from custom_components.textmq.broker.client.session_states import (
     SESSION_TRANSITIONS,
     SessionState,
@@ -177,7 +177,7 @@ def test_what_a_get_finds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_message_is_told_once_and_acknowledged() -> None:
     """GOT comes when the message was dealt with; a repeated one is acknowledged and not told."""
-    receipts = Receipts()
+    receipts = ReceiptLedger()
     first = ClientSession(guest=True, receipts=receipts)
     told = line("MSG", DEVICE="a", VALUE="x", RECEIPT=7)
     message = MessageReceived("a", "x", receipt=7)
@@ -197,7 +197,7 @@ def test_a_message_is_told_once_and_acknowledged() -> None:
 
 def test_a_message_that_failed_is_told_again() -> None:
     """What the application could not deal with comes again."""
-    receipts = Receipts()
+    receipts = ReceiptLedger()
     session = ClientSession(guest=True, receipts=receipts)
     told = line("MSG", DEVICE="a", VALUE="x", RECEIPT=1)
     (message,) = session.receive(told)
@@ -208,7 +208,7 @@ def test_a_message_that_failed_is_told_again() -> None:
 
 def test_receipts_are_bounded() -> None:
     """A broker that repeats without end what was acknowledged is given up; memory stays small."""
-    receipts = Receipts()
+    receipts = ReceiptLedger()
     session = ClientSession(guest=True, receipts=receipts)
     flood = [
         line("MSG", DEVICE="a", VALUE="x", RECEIPT=number) for number in range(1025)

@@ -19,7 +19,7 @@ from .delivery_queue import MAX_WAITING, DeliveryQueue
 from .errors import ConnectionLost, Refused
 from .lifecycle import Lifecycle, Status
 from .outgoing import Command, DescriptionValue, Expected
-from .receipts import Receipts
+from .receipt_ledger import ReceiptLedger
 from .reconnect import Backoff
 from .wishes import Wishes
 
@@ -88,7 +88,7 @@ class Client:
         self._on_refused = on_refused
         tls = None if key is None else client_context(device_id, key)
         self._wishes = Wishes()
-        self._receipts = Receipts()
+        self._receipts = ReceiptLedger()
         self._queue = DeliveryQueue(max_waiting)
         self._untaken: MessageReceived | None = None
         self._life = Lifecycle(

@@ -24,7 +24,7 @@ from .deliveries import (
 from .errors import NotAllowedNow, Refused, TooManyUnanswered
 from .outgoing import Command, Expected
 from .pairing import Mispaired, Unanswered
-from .receipts import Receipts
+from .receipt_ledger import ReceiptLedger
 from .session_states import SESSION_TRANSITIONS, SessionState, SessionStep
 
 MAX_UNANSWERED: Final = 1000
@@ -48,7 +48,7 @@ class ClientSession:
         self,
         *,
         guest: bool = False,
-        receipts: Receipts | None = None,
+        receipts: ReceiptLedger | None = None,
         max_unanswered: int = MAX_UNANSWERED,
     ) -> None:
         """Begin with a connection that was just made.
@@ -59,7 +59,7 @@ class ClientSession:
         self.state = SessionState.CONNECTED if guest else SessionState.UNIDENTIFIED
         self.max_line = MAX_SENT_LINE
         """Bytes of a line that may be sent, line end not counted."""
-        self._receipts = receipts or Receipts()
+        self._receipts = receipts or ReceiptLedger()
         self._framer = Framer(MAX_RECEIVED_LINE)
         self._unanswered = Unanswered(max_unanswered)
         self._identifying: tuple[Command, str] | None = None

@@ -22,7 +22,7 @@ from .deliveries import (
 from .delivery_queue import DeliveryQueue
 from .errors import ClientError, ConnectionLost, Refused
 from .outgoing import Command
-from .receipts import Receipts
+from .receipt_ledger import ReceiptLedger
 from .reconnect import (
     PHASE_TRANSITIONS,
     TLS_FAILED,
@@ -64,7 +64,7 @@ class Lifecycle:
         identify: Callable[[], Command] | None,
         connector: Connector,
         wishes: Wishes,
-        receipts: Receipts,
+        receipts: ReceiptLedger,
         queue: DeliveryQueue,
         deliver: Callable[[Delivery], None],
         refused: Callable[[Command, Refused], None],

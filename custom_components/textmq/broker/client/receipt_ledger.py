@@ -9,7 +9,7 @@ _REMEMBERED: Final = 1024
 """Messages that are known as told, and as acted on: a broker repeats at most 32."""
 
 
-class Receipts:
+class ReceiptLedger:
     """What was delivered under which number; outlives the connections of one client."""
 
     def __init__(self) -> None:
