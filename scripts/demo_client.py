@@ -2,7 +2,7 @@
 
     python demo_client.py [--host HOST] [--port PORT] [--id ID]
 
-It knows nothing but the text protocol, and needs nothing but Python 3.13. It asks to be let in, describes its variables,
+It needs nothing but Python 3.13 and the client that lies beside the broker. It asks to be let in, describes its variables,
 publishes them every few seconds, takes the number of seconds from a variable, and answers messages.
 """
 
@@ -10,52 +10,32 @@ import argparse
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-import json
 import logging
 import os
 from pathlib import Path
 import platform
-import random
-import re
 import signal
+import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from custom_components.textmq.broker import (
+        Client,
+        ConnectionLost,
+        MessageReceived,
+        Phase,
+        Status,
+        Value,
+    )
+else:
+    # At the end of the path, where the modules beside the broker (select.py, ...) hide none of the standard library.
+    sys.path.append(str(Path(__file__).parents[1] / "custom_components" / "textmq"))
+    from broker import Client, ConnectionLost, MessageReceived, Phase, Status, Value
 
 _LOGGER = logging.getLogger("demo")
 
-# Seconds between two tries to connect: doubled after each failure, up to this.
-MAX_BACKOFF = 30
 HELP = "Ask me for:"
-
-# Seconds without a word from the broker after which it is asked whether it is alive.
-SILENCE = 30
-
-
-def escape(text: str) -> str:
-    """Write a value as the protocol wants it: what ASCII or the separator can't carry as in JSON strings."""
-    escaped = json.dumps(text)[1:-1].replace('\\"', '"').replace("|", "\\u007c")
-    return re.sub(r"^ | $", r"\\u0020", escaped)
-
-
-def unescape(text: str) -> str:
-    """Read a value that was written by `escape`, by any client."""
-    whole = re.sub(r'\\(?!u[0-9a-fA-F]{4}|[\\nrt])|"', r"\\\g<0>", text)
-    return str(json.loads(f'"{whole}"'))
-
-
-def encode(command: str, **parameters: object) -> bytes:
-    """Return a message as it goes over the wire."""
-    fields = [
-        f"COMMAND={command}",
-        *(f"{key}={value}" for key, value in parameters.items()),
-    ]
-    return f"START | {' | '.join(fields)} | END\n".encode("ascii")
-
-
-def decode(line: bytes) -> tuple[str, dict[str, str]]:
-    """Return command and parameters of a line from the broker."""
-    fields = (field.partition("=") for field in line.decode("ascii").split("|")[1:-1])
-    parameters = {key.strip().upper(): value.strip() for key, _, value in fields}
-    return parameters.pop("COMMAND", ""), parameters
 
 
 def load() -> str:
@@ -99,7 +79,7 @@ READINGS: dict[str, tuple[Callable[[], str], dict[str, str]]] = {
         temperature,
         {
             "NAME": "Temperature",
-            "UNIT": escape("°C"),
+            "UNIT": "°C",
             "CLASS": "temperature",
             "PRECISION": "1",
         },
@@ -126,120 +106,91 @@ class DemoClient:
 
     def __init__(self, host: str, port: int, device: str) -> None:
         """Take the broker's address and this device's ID."""
-        self._host = host
-        self._port = port
         self._device = device
         self._readings = available_readings()
         self._interval = 5.0
-        self._interval_changed = asyncio.Event()
-        self._backoff = 1.0
+        self._publish_now = asyncio.Event()
+        self._client = Client(
+            host,
+            port,
+            device,
+            name="Demo",
+            details={"MODEL": platform.node(), "SW": "1"},
+            on_status=self._take_status,
+        )
 
     async def run(self) -> None:
-        """Connect again and again, ever more slowly, with some chance so that many devices do not come at once."""
-        while True:
-            try:
-                await self._converse()
-            except (OSError, EOFError) as error:
-                _LOGGER.info(
-                    "Not connected to %s port %d: %s", self._host, self._port, error
-                )
-            await asyncio.sleep(self._backoff * random.uniform(0.5, 1))
-            self._backoff = min(2 * self._backoff, MAX_BACKOFF)
+        """Publish and answer; the client connects again and again by itself."""
+        await self._introduce()
+        async with self._client, asyncio.TaskGroup() as group:
+            group.create_task(self._publish())
+            async for delivery in self._client:
+                if isinstance(delivery, Value):
+                    self._set_interval(delivery.value)
+                elif isinstance(delivery, MessageReceived):
+                    await self._answer(delivery.device, delivery.value)
 
-    async def _converse(self) -> None:
-        """Connect and talk until the connection ends.
-
-        Raises OSError (TimeoutError is one) and EOFError.
-        """
-        reader, writer = await asyncio.open_connection(self._host, self._port)
-        publishing: asyncio.Task[None] | None = None
-        try:
+    def _take_status(self, status: Status) -> None:
+        """Tell in the log where we stand; publish at once when we are let in."""
+        if status.phase is Phase.IDENTIFYING:
             _LOGGER.info("Connected as %s, waiting to be let in", self._device)
-            model = escape(platform.node())
-            writer.write(
-                encode(
-                    "ID", ID=self._device, SEQ="id", NAME="Demo", MODEL=model, SW="1"
-                )
+        elif status.phase is Phase.CONNECTED:
+            _LOGGER.info("Let in")
+            self._publish_now.set()
+        elif status.phase is Phase.BACKING_OFF:
+            _LOGGER.info(
+                "Not connected: %s %s; again in %.0f s",
+                status.reason,
+                status.detail,
+                status.retry_in,
             )
-            while line := await self._read_line(reader, writer):
-                match decode(line):
-                    case "HELLO?", _:
-                        writer.write(encode("HELLO!"))
-                    case "OK", {"SEQ": "id"}:
-                        _LOGGER.info("Let in")
-                        self._backoff = 1.0
-                        self._introduce(writer)
-                        publishing = asyncio.create_task(self._publish(writer))
-                    case "SUB", {"VALUE": value}:
-                        self._set_interval(value)
-                    case "MSG", {"DEVICE": sender, "VALUE": text}:
-                        self._answer(writer, sender, unescape(text))
-                    case "BAD" | "CLOSE", _:
-                        _LOGGER.warning("The broker says: %s", line.decode().strip())
-                await writer.drain()
-            raise EOFError("the broker has closed the connection")
-        finally:
-            if publishing:
-                publishing.cancel()
-            with suppress(OSError):
-                writer.write(encode("CLOSE"))
-                writer.close()
-                await writer.wait_closed()
 
-    async def _read_line(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bytes:
-        """Return the next line; ask whether the broker is alive where it has been silent for long.
+    async def _introduce(self) -> None:
+        """Describe the variables, and subscribe to the one through which we are told the interval.
 
-        Raises TimeoutError where it does not answer.
+        Both hold for every connection that is made.
         """
-        line = asyncio.ensure_future(reader.readline())
-        for _ in range(2):
-            done, _ = await asyncio.wait([line], timeout=SILENCE)
-            if done:
-                return line.result()
-            writer.write(encode("HELLO?"))
-        line.cancel()
-        raise TimeoutError("the broker is silent")
-
-    def _introduce(self, writer: asyncio.StreamWriter) -> None:
-        """Describe the variables, and subscribe to the one through which we are told the interval."""
-        for name, (_, description) in self._readings.items():
-            description = {"TYPE": "sensor", "STATE": "measurement", **description}
-            writer.write(
-                encode(
-                    "DEF", VARIABLE=f"{self._device}/{name}", ACK="NO", **description
-                )
-            )
-        interval = {
-            "NAME": "Interval",
-            "UNIT": "s",
-            "MIN": 1,
-            "MAX": 60,
-            "STEP": 1,
-            "CATEGORY": "config",
-        }
-        variable = f"{self._device}/interval"
-        writer.write(
-            encode("DEF", VARIABLE=variable, ACK="NO", TYPE="number", **interval)
+        interval = f"{self._device}/interval"
+        await self._client.describe(
+            {
+                f"{self._device}/{name}": {
+                    "TYPE": "sensor",
+                    "STATE": "measurement",
+                    **description,
+                }
+                for name, (_, description) in self._readings.items()
+            }
+            | {
+                interval: {
+                    "TYPE": "number",
+                    "NAME": "Interval",
+                    "UNIT": "s",
+                    "MIN": "1",
+                    "MAX": "60",
+                    "STEP": "1",
+                    "CATEGORY": "config",
+                }
+            }
         )
-        writer.write(encode("SUB", VARIABLE=f"{variable}/set", ACK="NO"))
+        await self._client.subscribe(f"{interval}/set")
 
-    async def _publish(self, writer: asyncio.StreamWriter) -> None:
+    async def _publish(self) -> None:
         """Publish everything, wait, and so on; at once when the interval has changed."""
         while True:
-            self._interval_changed.clear()
+            await self._client.connected()
+            self._publish_now.clear()
             values = {
                 name: value for name in self._readings if (value := self._read(name))
             }
-            for name, value in (values | {"interval": f"{self._interval:g}"}).items():
-                writer.write(
-                    encode(
-                        "PUB", VARIABLE=f"{self._device}/{name}", VALUE=value, ACK="NO"
+            with suppress(ConnectionLost):
+                for name, value in (
+                    values | {"interval": f"{self._interval:g}"}
+                ).items():
+                    await self._client.publish(
+                        f"{self._device}/{name}", value, ack=False
                     )
-                )
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._interval_changed.wait(), self._interval)
+                await asyncio.wait_for(self._publish_now.wait(), self._interval)
 
     def _read(self, name: str) -> str | None:
         """Return a reading, None where the machine can't give it just now."""
@@ -257,12 +208,12 @@ class DemoClient:
         if 1 <= seconds <= 60:
             _LOGGER.info("Publishing every %g s from now on", seconds)
             self._interval = seconds
-            self._interval_changed.set()
+            self._publish_now.set()
 
-    def _answer(self, writer: asyncio.StreamWriter, sender: str, text: str) -> None:
+    async def _answer(self, sender: str, text: str) -> None:
         """Answer ping with pong and the name of a reading with its value, else say what we know."""
         _LOGGER.info("%s says: %s", sender, ascii(text))
-        if text.startswith(HELP):
+        if not sender or text.startswith(HELP):
             return  # two of us would tell each other for ever
         if text == "ping":
             answer = "pong"
@@ -270,7 +221,8 @@ class DemoClient:
             answer = self._read(text) or "unknown"
         else:
             answer = f"{HELP} ping, {', '.join(self._readings)}"
-        writer.write(encode("MSG", DEVICE=sender, VALUE=escape(answer), ACK="NO"))
+        with suppress(ConnectionLost):
+            await self._client.send(sender, answer, ack=False)
 
 
 async def main() -> None:

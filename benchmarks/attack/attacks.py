@@ -5,6 +5,8 @@ from collections.abc import Callable
 import itertools
 from typing import Final
 
+from benchmarks.client_side import line
+
 from .roles import Flood, Returning, Role, Script, again, numbered
 from .rows import (
     VARIABLES,
@@ -15,7 +17,7 @@ from .rows import (
     subscribers,
     subscriptions,
 )
-from .wire import connected, identify, line
+from .wire import connected, identify
 
 CROWD: Final = 400
 READS_ALL: Final = 1 << 26

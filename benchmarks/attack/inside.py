@@ -7,6 +7,7 @@ from subprocess import TimeoutExpired
 import time
 from typing import Final
 
+from benchmarks.client_side import line
 from benchmarks.inside.house import House, Way
 
 from .measure import Times, acting, measure
@@ -14,7 +15,7 @@ from .report import Table
 from .roles import Flood, Probe, Returning, Role, Script, again, numbered
 from .rows import Attack, Bound, Row, Stage
 from .target import METER, Target
-from .wire import Failed, identify, line
+from .wire import Failed, identify
 
 _DEVICES: Final = 50
 _VALUES: Final = 10

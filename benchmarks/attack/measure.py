@@ -11,10 +11,12 @@ import statistics
 import time
 from typing import Any, Final
 
+from benchmarks.client_side import line
+
 from .roles import PROBE_SECONDS, Probe, Report, Role, Storm
 from .rows import Row, Stage
 from .target import Target
-from .wire import Failed, Link, connected, identify, line
+from .wire import Failed, Link, connected, identify
 
 _FORK: Final = multiprocessing.get_context("fork")
 _NICE: Final = -10

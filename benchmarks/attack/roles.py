@@ -19,7 +19,9 @@ import struct
 import time
 from typing import Any, Final, Protocol
 
-from .wire import HELLO, Failed, Key, Link, batches, identify, line
+from benchmarks.client_side import line
+
+from .wire import HELLO, Failed, Key, Link, batches, identify
 
 _OPENING_SECONDS: Final = 60
 _WAIT: Final = 0.02

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from benchmarks.client_side import line
+
 from .roles import Flood, Role, Script, again
-from .wire import Link, connected, identify, line
+from .wire import Link, connected, identify
 
 VARIABLES: Final = 4990
 """Almost as many as the broker takes by default; the others are the probe's and the attackers'."""

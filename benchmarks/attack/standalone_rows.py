@@ -4,10 +4,12 @@ from dataclasses import replace
 import itertools
 from typing import Final
 
+from benchmarks.client_side import line
+
 from . import attacks
 from .roles import Flood, Returning, Script, Storm
 from .rows import Bound, Row, one, subscribers
-from .wire import identify, line
+from .wire import identify
 
 _TABLE: Final = (
     # The table of the first review, in its order.

@@ -8,6 +8,8 @@ import ssl
 import time
 from typing import Final
 
+from benchmarks.client_side import client_context, line
+
 HELLO: Final = b"START | COMMAND=HELLO! | END\n"
 _ASKED: Final = b"COMMAND=HELLO?"
 _OK: Final = b"START | COMMAND=OK "
@@ -28,12 +30,6 @@ type Key = tuple[str, bytes]
 
 class Failed(Exception):
     """The broker did not do what it has to; the text says what."""
-
-
-def line(command: str, **parameters: object) -> bytes:
-    """Return a message as one line."""
-    parts = [f"{key}={value}" for key, value in parameters.items()]
-    return " | ".join(["START", f"COMMAND={command}", *parts, "END\n"]).encode()
 
 
 def identify(device_id: str) -> bytes:
@@ -87,12 +83,7 @@ class Link:
             self.closed = True
 
     def _encrypted(self, plain: socket.socket, key: Key) -> ssl.SSLSocket:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers("PSK")
-        context.set_psk_client_callback(lambda _hint: key)
+        context = client_context(*key)
         plain.settimeout(_PATIENCE)
         plain.connect(("127.0.0.1", self._port))
         try:

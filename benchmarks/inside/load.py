@@ -14,6 +14,8 @@ import sys
 import time
 from typing import Any, Final, override
 
+from benchmarks.client_side import line
+
 DEVICES: Final = 500
 VALUES: Final = 10
 _STEPS: Final = 10_000
@@ -84,19 +86,21 @@ class TextMqDevice(Device):
 
     answered = True
 
-    def _line(self, *parameters: str) -> bytes:
-        return " | ".join(["START", *parameters, "END\n"]).encode()
-
     @override
     def introduce(self) -> int:
-        sent = [self._line("COMMAND=ID", f"ID={self.id}", f"NAME=Device {self.number}")]
+        sent = [line("ID", ID=self.id, NAME=f"Device {self.number}")]
         for value in range(VALUES):
-            name = f"VARIABLE={self.id}/value_{value}"
+            name = f"{self.id}/value_{value}"
             sent += [
-                self._line("COMMAND=PUB", name, f"VALUE={shown(self.steps[value])}"),
-                self._line(
-                    *("COMMAND=DEF", name, "TYPE=sensor", f"NAME=Value {value}"),
-                    *(r"UNIT=\u00b0C", "CLASS=temperature", "STATE=measurement"),
+                line("PUB", VARIABLE=name, VALUE=shown(self.steps[value])),
+                line(
+                    "DEF",
+                    VARIABLE=name,
+                    TYPE="sensor",
+                    NAME=f"Value {value}",
+                    UNIT=r"\u00b0C",
+                    CLASS="temperature",
+                    STATE="measurement",
                 ),
             ]
         self.transport.writelines(sent)
@@ -104,14 +108,15 @@ class TextMqDevice(Device):
 
     @override
     def send(self, value: int, text: str) -> None:
-        name = f"VARIABLE={self.id}/value_{value}"
-        self.transport.write(self._line("COMMAND=PUB", name, f"VALUE={text}"))
+        self.transport.write(
+            line("PUB", VARIABLE=f"{self.id}/value_{value}", VALUE=text)
+        )
 
     @override
     def data_received(self, data: bytes) -> None:
         self.answers += data.count(b"COMMAND=OK")
         if b"COMMAND=HELLO?" in data:
-            self.transport.write(self._line("COMMAND=HELLO!"))
+            self.transport.write(line("HELLO!"))
         if b"COMMAND=BAD" in data or b"COMMAND=CLOSE" in data:
             self.failed = data.decode()
 
@@ -255,8 +260,8 @@ async def main() -> None:
     load = Load(sys.argv[1], int(sys.argv[2]))
     await load.connect()
     _say(load.values())
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        rate, seconds, devices = json.loads(line)
+    while wanted := await asyncio.to_thread(sys.stdin.readline):
+        rate, seconds, devices = json.loads(wanted)
         result = await load.run(rate, seconds, devices)
         _say({**result, "values": load.values()})
 

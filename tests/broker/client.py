@@ -8,12 +8,10 @@ import struct
 from types import EllipsisType, TracebackType
 from typing import Self
 
+from custom_components.textmq.broker.protocol import wire
+
 type Address = tuple[str, int]
 
-# Section A1: the spaced form is the only one that the broker sends.
-_LINE = re.compile(
-    rb"START \| COMMAND=[A-Z]+[!?]?(?: \| [A-Z_]+=[^|\x00-\x1f\x7f-\xff]*?)* \| END\n"
-)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _ANSWERS = frozenset({"OK", "BAD", "HELLO!"})
 
@@ -28,14 +26,12 @@ class Message:
     @classmethod
     def parse(cls, line: bytes) -> Self:
         """Parse a line of the broker, which has to be in the exact form of section A1."""
-        assert _LINE.fullmatch(line), f"not in the exact form of the protocol: {line!r}"
-        fields = line.decode("ascii")[len("START | ") : -len(" | END\n")].split(" | ")
-        params: dict[str, str] = {}
-        for text in fields:
-            key, _, value = text.partition("=")
-            assert key not in params, f"a key stands twice: {line!r}"
-            params[key] = value
-        return cls(params.pop("COMMAND"), params)
+        command, params = wire.parse(line.removesuffix(b"\n"))
+        assert wire.encode_message(command, params) == line, (
+            f"not in the exact form of the protocol: {line!r}"
+        )
+        assert b"\t" not in line, f"a tab stands in a line: {line!r}"
+        return cls(command, params)
 
     def __getitem__(self, key: str) -> str:
         """Return a parameter."""
@@ -49,8 +45,9 @@ def message(command: str, **params: object) -> Message:
 
 def line(command: str, **params: object) -> bytes:
     """Return a message in the form that a client sends."""
-    fields = [f"{key}={value}" for key, value in {"COMMAND": command, **params}.items()]
-    return " | ".join(["START", *fields, "END\n"]).encode("ascii")
+    return wire.encode_message(
+        command, {key: str(value) for key, value in params.items()}
+    )
 
 
 def is_timestamp(text: str) -> bool:

@@ -9,6 +9,8 @@ import ssl
 import threading
 from typing import Final
 
+from custom_components.textmq.broker.client import client_tls
+
 from .client import Address, Client
 
 FIRST_CIPHER: Final = "ECDHE-PSK-CHACHA20-POLY1305"
@@ -41,13 +43,8 @@ def client_context(
     device: str, key: bytes | None = None, ciphers: str = "PSK"
 ) -> ssl.SSLContext:
     """Make the TLS of a client that says it is `device`, with its key or another one."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context = client_tls.client_context(device, key_of(device) if key is None else key)
     context.set_ciphers(ciphers)
-    secret = key_of(device) if key is None else key
-    context.set_psk_client_callback(lambda _: (device, secret))
     return context
 
 

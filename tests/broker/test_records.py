@@ -291,7 +291,7 @@ def test_what_can_not_be_read_now_stays(
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).symlink_to("/proc/self/mem")
     store = Store(tmp_path)
-    assert store.load() == Archived([], [], [], None, 0)
+    assert store.load() == Archived([], [], [], None, MESSAGE.serial)
     assert len(caplog.messages) == 3
     store.save({"$MESSAGES/8": MESSAGE._replace(serial=8)})
     assert _messages(tmp_path) == ["7.txt", "8.txt"]

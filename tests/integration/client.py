@@ -9,6 +9,8 @@ import ssl
 from types import TracebackType
 from typing import Self
 
+from custom_components.textmq.broker.protocol import wire
+
 ANSWERS = frozenset({"OK", "BAD", "HELLO!"})
 TIMEOUT = 15
 
@@ -27,15 +29,14 @@ class Message:
 
 def line(command: str, **params: object) -> bytes:
     """Return a message in the form that a client sends."""
-    fields = [f"{key}={value}" for key, value in {"COMMAND": command, **params}.items()]
-    return " | ".join(["START", *fields, "END\n"]).encode("ascii")
+    return wire.encode_message(
+        command, {key: str(value) for key, value in params.items()}
+    )
 
 
 def parse(data: bytes) -> Message:
-    """Read a line of the broker."""
-    fields = data.decode("ascii").removeprefix("START | ").removesuffix(" | END\n")
-    params = dict(text.split("=", 1) for text in fields.split(" | "))
-    return Message(params.pop("COMMAND"), params)
+    """Read a line of the broker. Raises Refusal (malformed)."""
+    return Message(*wire.parse(data.removesuffix(b"\n")))
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -1,5 +1,18 @@
 """The TextMQ broker: standard library only, knows nothing of Home Assistant."""
 
+from .client.client import Client
+from .client.client_session import ClientSession
+from .client.deliveries import (
+    Closed,
+    Connected,
+    Deletion,
+    Description,
+    MessageReceived,
+    Value,
+)
+from .client.errors import ClientError, ConnectionLost, Refused
+from .client.lifecycle import Status
+from .client.reconnect import Phase
 from .core.access import ALL_RIGHTS, Access, AccessMode, Rights
 from .core.broker import Broker
 from .core.devices import Device, DeviceDetails, DeviceState
@@ -23,21 +36,34 @@ __all__ = [
     "AccessMode",
     "BadReason",
     "Broker",
+    "Client",
+    "ClientError",
+    "ClientSession",
     "CloseReason",
+    "Closed",
+    "Connected",
+    "ConnectionLost",
     "Definition",
+    "Deletion",
     "Delivery",
+    "Description",
     "Device",
     "DeviceDetails",
     "DeviceState",
     "Limits",
     "Listener",
+    "MessageReceived",
     "Observer",
+    "Phase",
     "Publication",
     "Refusal",
+    "Refused",
     "Rights",
     "Rules",
     "Saver",
+    "Status",
     "Store",
+    "Value",
     "Variable",
     "names",
     "posix_time_zone",

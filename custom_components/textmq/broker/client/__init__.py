@@ -1,1 +1,1 @@
-"""The other end of the wire: a client, for people and programs that speak to a broker."""
+"""The other end of the wire: a session without input and output, and a client for asyncio around it."""
