@@ -85,7 +85,7 @@ def restore(broker: Broker, remembered: dict[str, Remembered]) -> None:
     now = broker.now()
     for device_id, device in remembered.items():
         until = device["asleep_until"]
-        broker.restore_device(
+        broker.archive.restore_device(
             device_id,
             address=device["address"],
             last_seen=device["last_seen"],

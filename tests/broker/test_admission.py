@@ -365,7 +365,7 @@ def test_a_member_that_does_not_read_loses_no_message_at_its_approval(
     """What waited for the ID that it gets is taken, however much waits for it already."""
     broker = make_broker(AccessMode.APPROVE, "member", "sender", clock=clock)
     member, sender = Peer(broker, "member"), Peer(broker, "sender")
-    broker.restore_device("other", address="", last_seen=None)
+    broker.archive.restore_device("other", address="", last_seen=None)
     for number in range(32):
         assert sender.ask(f"COMMAND=MSG | DEVICE=other | VALUE=q{number} | TTL=60") == [
             OK

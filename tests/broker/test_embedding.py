@@ -289,8 +289,8 @@ def test_messages_from_home_assistant(broker: Broker) -> None:
 
 def test_devices_are_restored(broker: Broker, recorder: Recorder, clock: Clock) -> None:
     """A sleeper sleeps on after a restart, and is lost when it does not come in time."""
-    broker.restore_device("lamp", address="192.0.2.7", last_seen=5.0, sleep=30)
-    broker.restore_device("old", address="192.0.2.8", last_seen=4.0)
+    broker.archive.restore_device("lamp", address="192.0.2.7", last_seen=5.0, sleep=30)
+    broker.archive.restore_device("old", address="192.0.2.8", last_seen=4.0)
     lamp, old = broker.devices.get("lamp"), broker.devices.get("old")
     assert lamp is not None
     assert old is not None

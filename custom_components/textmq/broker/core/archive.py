@@ -73,6 +73,19 @@ class Archive:
                 self.clock_behind,
             )
 
+    def restore_device(
+        self,
+        device_id: str,
+        *,
+        address: str,
+        last_seen: float | None,
+        sleep: float | None = None,
+    ) -> None:
+        """Take what else is known of a device; sleep is what is left of it, in seconds."""
+        self._records.restore_device(
+            device_id, address=address, last_seen=last_seen, sleep=sleep
+        )
+
     @property
     def clock_behind(self) -> float:
         """Seconds that the clock is behind the last save before the start (protocol B3)."""

@@ -396,19 +396,6 @@ class Broker:
         self.access.known.update(device_ids)
         self._presence.follow_access()
 
-    def restore_device(
-        self,
-        device_id: str,
-        *,
-        address: str,
-        last_seen: float | None,
-        sleep: float | None = None,
-    ) -> None:
-        """Take a device as it was before a restart; sleep is what is left of it, in seconds."""
-        self._records.restore_device(
-            device_id, address=address, last_seen=last_seen, sleep=sleep
-        )
-
     # On file
 
     def restore(
