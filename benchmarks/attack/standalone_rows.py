@@ -7,6 +7,7 @@ from typing import Final
 from benchmarks.client_side import line
 
 from . import attacks
+from .newer_rows import NEWER_ROWS
 from .roles import Flood, Returning, Script, Storm
 from .rows import Bound, Row, one, subscribers
 from .wire import identify
@@ -413,6 +414,7 @@ REFERENCE: Final = Row(
 ROWS: Final[tuple[Row, ...]] = (
     REFERENCE,
     *_TABLE,
+    *NEWER_ROWS,
     *(
         replace(
             row,
