@@ -9,12 +9,17 @@ from typing import Any, Final
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.textmq.broker.protocol.blanking import BLANK, blank
+from custom_components.textmq.broker.protocol.blanking import (
+    BLANK,
+    blank,
+    names_made_secret,
+)
 from custom_components.textmq.broker.protocol.framing import Framer
 from custom_components.textmq.broker.protocol.reasons import Refusal
 from custom_components.textmq.broker.protocol.wire import parse
 from custom_components.textmq.broker.server.trace import Trace
 
+from .inprocess import Sink, make_broker
 from .reference import VECTORS
 
 SECRET: Final = "swordfish"
@@ -164,3 +169,38 @@ def test_a_trace_of_an_endless_line(caplog: pytest.LogCaptureFixture) -> None:
     first, second = [one.getMessage() for one in caplog.records]
     assert first.startswith("garden > x x x")
     assert second == "garden > START | COMMAND=OK | END"
+
+
+def test_what_a_line_makes_secret() -> None:
+    """Descriptions with a code or of a password, however they are spelt; nothing else."""
+    assert names_made_secret(
+        b"START|COMMAND=DEF|VARIABLE=a|TYPE=lock|CODE=TEXT|END"
+    ) == (
+        "a",
+        "a/set",
+    )
+    assert names_made_secret(
+        rb"start | command=def | mode=p\u0061ssword | variable=b | type=text | end"
+    ) == ("b", "b/set")
+    for line in (
+        b"START | COMMAND=PUB | VARIABLE=a | VALUE=CODE=1 | END",
+        b"CODE=",
+        b"",
+    ):
+        assert names_made_secret(line) == ()
+
+
+def test_the_trace_of_a_description_and_what_follows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What comes in one piece with its description is blanked, though the broker has not come to that yet."""
+    caplog.set_level(logging.DEBUG, "textmq.wire")
+    trace = Trace(make_broker().session(Sink(), "192.0.2.1"), set)
+    trace.received(
+        b"START | COMMAND=DEF | VARIABLE=wifi | TYPE=text | MODE=password | END\n"
+        b"START | COMMAND=PUB | VARIABLE=wifi | VALUE=hunter2 | END\n"
+        b"START | COMMAND=PUB | VARIABLE=wifi/set | VALUE=hunter2 | END\n"
+    )
+    trace.received(b"START | COMMAND=PUB | VARIABLE=wifi | VALUE=hunter2 | END\n")
+    assert len(caplog.messages) == 4
+    assert "hunter2" not in caplog.text

@@ -2,6 +2,8 @@
 
 import pytest
 
+from custom_components.textmq.broker.core.access import Rights
+
 from .inprocess import House, Peer
 
 AT = "2027-01-15T08:00:00.000Z"
@@ -176,3 +178,37 @@ def test_wrong_values_of_full(house: House) -> None:
         assert reader.ask(f"COMMAND={command} | VARIABLE=v | FULL=1")[-1:] == [
             "COMMAND=BAD | REASON=malformed | DETAIL=FULL is YES or NO"
         ]
+
+
+def test_descriptions_are_not_much_longer_either(house: House) -> None:
+    """However many keys they have that nobody knows."""
+    reader, a = house.peer("full"), house.peer("a")
+    reader.ask("COMMAND=SUB | VARIABLE=# | DEF=YES | FULL=YES")
+    keys = "".join(f"|{chr(65 + n // 26)}{chr(65 + n % 26)}=" for n in range(600))
+    known = "|NAME=n|ICON=a:b|CATEGORY=diagnostic|HIDDEN=NO|FORCE=NO|PART=p|PART_NAME=n"
+    sent = f"START|COMMAND=DEF|VARIABLE=v|TYPE=sensor{known}{keys}|END"
+    a.send_bytes(sent.encode() + b"\n")
+    (told,) = reader.take()
+    assert len(f"START | {told} | END") <= len(sent) + 256
+
+
+def test_a_replay_ends_with_the_right_to_it(house: House) -> None:
+    """What is left of it is not told after the rights have changed."""
+    a, reader = house.peer("a"), house.peer("plain")
+    for number in range(1900):
+        house.broker.publish(f"v/{number}", "x" * 200, device="a")
+    write = reader.sink.write
+
+    def fill(data: bytes) -> None:
+        write(data)
+        if len(data) > 10000:
+            reader.session.pause()
+
+    reader.sink.write = fill  # type: ignore[method-assign]
+    reader.take()
+    told = reader.ask("COMMAND=SUB | VARIABLE=#")
+    assert 1 < len(told) < 1900
+    house.broker.set_rights("plain", Rights(read=("nothing",)))
+    reader.session.resume()
+    assert len(reader.take()) <= 1
+    assert a.session.device_id == "a"

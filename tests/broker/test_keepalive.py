@@ -8,6 +8,7 @@ import pytest
 
 from .client import line, message
 from .conftest import Connect
+from .inprocess import House
 from .process import BrokerProcess
 
 
@@ -143,3 +144,15 @@ def test_a_peer_that_vanishes_without_a_word(
     while other.do("MSG", DEVICE=name, VALUE="?").command == "OK":
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_client_that_a_person_lets_in_has_all_its_time() -> None:
+    """What it was asked while it waited counts no more."""
+    house = House()
+    peer = house.peer("new")
+    for _ in range(100):
+        house.wait(1)
+    house.broker.approve("new")
+    for _ in range(29):
+        house.wait(1)
+    assert not peer.sink.closed

@@ -115,6 +115,32 @@ def test_a_description_that_is_taken_back(house: House) -> None:
     assert _owner(house) == "b"
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_an_owner_that_goes_for_good(house: House, known: bool) -> None:
+    """The device that described the variable last has it with its next DEF in the same words, or its known set."""
+    a, b = house.peer("a"), house.peer("b")
+    a.send(DEF)
+    b.send(f"{DEF} | NAME=b", "COMMAND=DEFS | TOKEN=t | COUNT=1")
+    assert _owner(house) == "a"
+    a.session.lost()
+    if known:
+        b.send("COMMAND=ID | ID=b | DEFS=t")
+        assert "DEFS=KNOWN" in b.take()[-1]
+    else:
+        b.send(f"{DEF} | NAME=b")
+    assert _owner(house) == "b"
+
+
+def test_disowned_variables_count_to_nobody() -> None:
+    """Guests have room as before."""
+    house = House(("a",), mode=AccessMode.OPEN)
+    house.broker.limits.variables_per_client = 1
+    house.peer("a").send(PUB)
+    house.broker.revoke("a")
+    guest = house.peer()
+    assert guest.ask("COMMAND=PUB | VARIABLE=w | VALUE=1") == ["COMMAND=OK"]
+
+
 def test_observers_hear_of_a_move_once(house: House) -> None:
     """Each with the former owner; a variable that is new is no move."""
     moves = Moves()

@@ -215,14 +215,54 @@ def test_the_will_of_a_sleeper_outlives_a_restart(house: House) -> None:
 
 
 def test_two_restarts_within_the_minute(house: House) -> None:
-    """What nobody knows yet is not written down as something else."""
+    """A device that has not come in the first one is gone since the stop before it."""
     house.peer("a")
-    house.restart()
-    house.wait(10)
-    house.restart()
+    house.restart(away=3600)
     assert _value(house) == ""
+    house.wait(10)
+    house.restart(away=5)
+    assert _value(house) == "DISCONNECTED SINCE=2027-01-15T08:01:00Z"
     house.wait(61)
-    assert _value(house) == "DISCONNECTED SINCE=2027-01-15T08:01:10Z"
+    assert _value(house) == "DISCONNECTED SINCE=2027-01-15T08:01:00Z"
+
+
+def test_a_device_that_is_known_only_later(house: House) -> None:
+    """What was on file of it is told, and goes where it is not known after a minute."""
+    house.broker.know(["d"])
+    house.peer("d")
+    house.restart()
+    house.wait(61)
+    assert house.broker.archive.stored("$DEVICES/d") is None
+    house.broker.approve("d")
+    assert _value(house, "d") == "DISCONNECTED"
+    house.peer("d")
+    house.restart()
+    house.broker.approve("d")
+    assert _value(house, "d") == ""
+
+
+def test_a_device_that_was_here_before_a_person_knew_it() -> None:
+    """Asleep, gone: what the broker has seen of it is told."""
+    house = House(mode=AccessMode.OPEN)
+    house.wait(61)
+    house.peer("d").send("COMMAND=CLOSE | SLEEP=500")
+    house.broker.approve("d")
+    assert _value(house, "d") == "ASLEEP UNTIL=2027-01-15T08:09:21Z"
+    house.peer("e").send("COMMAND=CLOSE")
+    house.wait(10)
+    for _ in range(2):
+        house.broker.approve("e")
+        assert _value(house, "e") == "DISCONNECTED SINCE=2027-01-15T08:01:01Z"
+        house.broker.refuse("e")
+
+
+def test_a_will_that_is_secret_is_not_on_file(house: House) -> None:
+    """It waits in memory only."""
+    house.peer("reader").send("COMMAND=DEF | VARIABLE=p | TYPE=text | MODE=password")
+    house.peer("a").send(
+        "COMMAND=WILL | VARIABLE=p | VALUE=hunter2", "COMMAND=CLOSE | SLEEP=9"
+    )
+    assert "hunter2" not in str(house.broker.archive.stored("$DEVICES/a"))
 
 
 def test_a_device_that_has_never_been_here(house: House) -> None:

@@ -399,6 +399,58 @@ def test_the_reserve_is_what_was_written() -> None:
     assert receipts.write() == 2 * RESERVE
 
 
+def test_known_devices_keep_their_numbers(house: House) -> None:
+    """Also where there is no room for them for a while."""
+    house.broker.limits.devices = 1
+    house.broker.know(["c"])
+    b = house.peer("b", RECEIPTS="YES")
+    b.send("COMMAND=MSG | DEVICE=b | VALUE=x | TTL=9", "COMMAND=GOT | RECEIPT=1")
+    b.session.lost()
+    house.peer("c").session.lost()
+    assert getattr(house.broker.archive.stored("$DEVICES/b"), "receipts", 0) == RESERVE
+    b = house.peer("b", RECEIPTS="YES")
+    b.take()
+    b.send("COMMAND=MSG | DEVICE=b | VALUE=x | TTL=9")
+    assert "RECEIPT=2" in str(b.take())
+
+
+def test_messages_that_are_over_take_no_room(house: House) -> None:
+    """However many others are over at the same time."""
+    devices = [f"d{number}" for number in range(40)]
+    house.broker.know(devices)
+    for device in devices:
+        for number in range(32):
+            house.broker.send("homeassistant", device, str(number), ttl=10)
+    a = house.peer("a")
+    _send(a, *map(str, range(32)), more=" | TTL=11")
+    house.clock.time += 12
+    assert _send(a, "new") == ["COMMAND=OK"]
+
+
+def test_messages_in_flight_are_bounded(house: House) -> None:
+    """Where the system takes nothing, the sender is told."""
+    a, b = house.peer("a"), house.peer("b")
+    b.sink.unsent = 1 << 30
+    answers = _send(a, *map(str, range(300)))
+    assert answers.count("COMMAND=OK") == 256
+    b.sink.unsent = 0
+    assert _send(a, "more") == ["COMMAND=OK"]
+
+
+def test_a_client_that_waits_under_another_id_acknowledges_nothing(
+    house: House,
+) -> None:
+    """Its GOT is passed over, and so is what else stands in it."""
+    a, b = house.peer("a"), house.peer("b", RECEIPTS="YES")
+    _send(a, "1")
+    b.send("COMMAND=ID | ID=zz")
+    b.take()
+    assert (
+        b.ask("COMMAND=GOT | RECEIPT=1", "COMMAND=GOT | RECEIPT=1 | SEQ= | ACK=X") == []
+    )
+    assert house.broker.messages_waiting("b") == 1
+
+
 def test_open_access_forgets_numbers_with_the_device() -> None:
     """The file of a device that is forgotten goes."""
     house = House(mode=AccessMode.OPEN)

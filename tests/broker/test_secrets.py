@@ -2,6 +2,7 @@
 
 import pytest
 
+from custom_components.textmq.broker.core.access import Rights
 from custom_components.textmq.broker.core.observers import Publication
 
 from .inprocess import House, Peer
@@ -202,14 +203,49 @@ def test_restarts_keep_secrets(house: House) -> None:
 
 
 def test_a_description_of_the_name_of_its_commands(house: House) -> None:
-    """Whoever describes v/set as a variable of its own gets nothing by it."""
+    """Nobody can while the owner is there; who has done so before gets nothing by it."""
     owner, b, spy = house.peer("owner"), house.peer("b"), _spy(house)
+    owner.send("COMMAND=SUB | VARIABLE=door/set")
+    b.send("COMMAND=DEF | VARIABLE=door/set | TYPE=text | MODE=password")
     owner.send(LOCK)
-    b.send(
-        "COMMAND=DEF | VARIABLE=door/set | TYPE=text", "COMMAND=SUB | VARIABLE=door/set"
-    )
+    owner.take()
+    spy.send(OPEN)
+    assert owner.take() == ["COMMAND=SUB | VARIABLE=door/set | VALUE=UNLOCK CODE=1234"]
+    b.send("COMMAND=DEL | VARIABLE=door/set")
     b.take()
-    for line in (OPEN, OPEN):
-        spy.send(line)
-    assert b.take() == []
-    assert _values(house) == {"door": None, "door/set": None}
+    for command in (
+        "DEF | VARIABLE=door/set | TYPE=text",
+        "DEL | VARIABLE=door",
+        "DEL | VARIABLE=door/set",
+    ):
+        (answer,) = b.ask(f"COMMAND={command}")
+        assert answer.startswith("COMMAND=BAD | REASON=forbidden")
+
+
+def test_what_another_device_has_described_can_not_be_made_secret(house: House) -> None:
+    """That would take it out of everybody's sight; what is only published, or whose owner is away, can."""
+    owner, b = house.peer("owner"), house.peer("b")
+    b.send("COMMAND=DEF | VARIABLE=wifi | TYPE=text")
+    owner.take()
+    (answer,) = owner.ask(PASSWORD)
+    assert answer.startswith("COMMAND=BAD | REASON=forbidden")
+    b.session.lost()
+    assert owner.ask(PASSWORD) == ["COMMAND=OK"]
+
+
+def test_rights_to_make_something_secret(house: House) -> None:
+    """A device needs that to write the name of its commands."""
+    owner = house.peer("owner")
+    house.broker.set_rights("owner", Rights(write=("door",)))
+    owner.take()
+    (answer,) = owner.ask(LOCK)
+    assert answer.startswith("COMMAND=BAD | REASON=forbidden")
+
+
+def test_a_name_that_leaves_no_room_for_commands(house: House) -> None:
+    """It has as many levels as there may be."""
+    owner = house.peer("owner")
+    owner.take()
+    name = "/".join("v" * 16)
+    (answer,) = owner.ask(f"COMMAND=DEF | VARIABLE={name} | TYPE=lock | CODE=TEXT")
+    assert answer.startswith("COMMAND=BAD | REASON=bad-name")

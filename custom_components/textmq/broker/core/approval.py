@@ -9,6 +9,7 @@ from ..protocol import names
 from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import Access, Rights, Verdict, key_required
 from .definition_sets import DefinitionSets
+from .descriptions import Descriptions
 from .device_records import DeviceRecords
 from .devices import Device, Devices, Peer, Will
 from .limits import Limits
@@ -97,6 +98,7 @@ class Approval:
         mailbox: Mailbox,
         presence: Presence,
         records: DeviceRecords,
+        descriptions: Descriptions,
         sets: DefinitionSets,
         observers: Observers,
         limits: Limits,
@@ -111,6 +113,7 @@ class Approval:
         self._mailbox = mailbox
         self._presence = presence
         self._records = records
+        self._descriptions = descriptions
         self._sets = sets
         self._observers = observers
         self._limits = limits
@@ -244,6 +247,8 @@ class Approval:
         self._observers.notify(Observer.device_connected, device)
         token = session.request.defs
         if token and self._sets.is_known(device_id, token):
+            for variable in self._sets.members(device_id, token):
+                self._descriptions.claim(variable)
             self._sets.tell_stale(device_id, token)
 
     def _set_rights(self, session: Peer, rights: Rights) -> None:

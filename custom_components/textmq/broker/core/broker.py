@@ -120,6 +120,7 @@ class Broker:
             self._descriptions,
             self._mailbox,
             self._presence,
+            self._sets,
             self._changes,
             self._observers,
             self.limits,
@@ -133,6 +134,7 @@ class Broker:
             self._mailbox,
             self._presence,
             self._records,
+            self._descriptions,
             self._sets,
             self._observers,
             self.limits,
@@ -420,7 +422,7 @@ class Broker:
         now = self.clock()
         self.scheduler.later(self._tick_sessions(now))
         self.scheduler.later(self._records.wake_sleepers())
-        self._mailbox.expire()
+        self.scheduler.later(self._mailbox.expire())
         self.scheduler.later(self._presence.give_up())
         if now - self._system_at >= self.limits.system_interval:
             self._system_at = now
@@ -434,5 +436,6 @@ class Broker:
 
     def shutdown(self) -> None:
         """Close every session."""
+        self._presence.stop()
         for session in tuple(self.sessions):
             session.close(CloseReason.SHUTDOWN)

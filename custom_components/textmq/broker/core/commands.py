@@ -10,7 +10,7 @@ from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import ALL_RIGHTS
 from .answers import HELLO_ANSWERED, bad_line, ok_lines
 from .approval import Approval
-from .definition_sets import DefinitionSets, Described
+from .definition_sets import DefinitionSets
 from .descriptions import Descriptions
 from .devices import Will
 from .limits import Limits
@@ -24,8 +24,8 @@ from .subscriptions import DEFINITIONS, FULL, levels
 from .sys_tree import SysTree
 from .variables import SYSTEM, Variable
 
-UNAUTHORIZED_COMMANDS: Final = frozenset({"ID", "HELLO?", "HELLO!", "CLOSE", "GOT"})
-"""Commands that a client may use before it is let in; its GOT is passed over."""
+UNAUTHORIZED_COMMANDS: Final = frozenset({"ID", "HELLO?", "HELLO!", "CLOSE"})
+"""Commands that a client may use before it is let in."""
 
 
 class Commands:
@@ -55,6 +55,9 @@ class Commands:
     def execute(self, session: Session, message: wire.Message) -> None:
         """Carry out a command and answer it. Raises Refusal where it can't be."""
         command, params = message
+        if command == "GOT":
+            self._got(session, params)
+            return
         try:
             token(params, "SEQ")
         except Refusal:
@@ -173,12 +176,10 @@ class Commands:
         found = self._router.search(pattern)
         if pattern.startswith(SYSTEM):
             self._sys_tree.refresh()
-        rights = session.rights
-        if rights is ALL_RIGHTS:
-            return found
-        if not names.is_wildcard(pattern) and not rights.may_read(pattern):
+        if not names.is_wildcard(pattern) and not session.may_read(pattern):
             raise self._forbidden(session, f"this device may not read {pattern}")
-        return (one if one and rights.may_read(one.name) else None for one in found)
+        # Rights may change while the search goes on.
+        return (one if one and session.may_read(one.name) else None for one in found)
 
     def _replay(
         self,
@@ -229,6 +230,7 @@ class Commands:
     def _delete(self, session: Session, params: Params) -> None:
         name = required(params, "VARIABLE")
         self._check_write(session, name)
+        self._descriptions.check_secrets(name, None, session.device_id)
         self._router.delete(name)
         session.ok(params)
 
@@ -248,13 +250,19 @@ class Commands:
             Definition.parse(params, self._rules, name) if "TYPE" in params else None
         )
         self._check_write(session, name)
-        if definition is not None and definition.set is not None:
+        if definition is not None and definition.secret:
+            names.check_variable_name(f"{name}/set")
+            self._check_write(session, f"{name}/set")
+        elif definition is not None and definition.set is not None:
             self._check_write(session, definition.set)
         self._descriptions.define(name, definition, device=session.device_id)
-        if definition is None:
+        route = self._router.find(name)
+        if definition is None or route is None:
             session.described.variables.pop(name, None)
             return ()
-        session.described.add(name, self._limits.variables_per_client)
+        if session.device is not None:
+            most = self._limits.variables_per_client
+            session.described.add(route.variable.name, most)
         return definition.notes
 
     def _complete_definitions(self, session: Session, params: Params) -> None:
@@ -264,8 +272,7 @@ class Commands:
         device = session.device
         if device is None:
             raise Refusal(BadReason.NOT_AUTHORIZED, "send ID first")
-        described, session.described = session.described, Described()
-        steps = self._sets.complete(device.id, name, count, described)
+        steps = self._sets.complete(device.id, name, count, session.described)
         session.stream(_answered(steps, params))
 
     def _set_will(self, session: Session, params: Params) -> None:
@@ -288,7 +295,8 @@ class Commands:
         session.ok(params)
 
     def _got(self, session: Session, params: Params) -> None:
-        if session.device is not None:
+        """GOT has no answer, whatever stands in it."""
+        if session.device is not None and not session.unauthorized:
             self._mailbox.acknowledge(session.device, params.get("RECEIPT", ""))
 
     _HANDLERS: ClassVar[Mapping[str, Callable[["Commands", Session, Params], None]]] = {
@@ -305,7 +313,6 @@ class Commands:
         "WILL": _set_will,
         "DEFS": _complete_definitions,
         "MSG": _send,
-        "GOT": _got,
         "CLOSE": _close,
     }
 

@@ -113,9 +113,10 @@ class DefinitionSets:
         Raises Refusal (bad-definition) where one was refused, or where they are not count.
         """
         if described.refused:
+            described.refused = False
             raise Refusal(BadReason.BAD_DEFINITION, "a description was refused")
         variables = []
-        for name in described.variables:
+        for name in tuple(described.variables):
             variable = self._look_up(name)
             if variable is not None and self._is_by(variable, device_id):
                 variables.append(variable)
@@ -152,6 +153,11 @@ class DefinitionSets:
         variable.dirty = True
         self._changes.names[variable.name] = None
 
+    def members(self, device_id: str, token: str) -> list[Variable]:
+        """Return the variables that a set describes."""
+        found = self._sets.get(device_id, {}).get(token)
+        return list(found.members.values()) if found else []
+
     def tell_stale(self, device_id: str, token: str) -> None:
         """Tell observers that the set of a token is here, and what a device has described in earlier ones only."""
         sets = self._sets.get(device_id, {})
@@ -173,15 +179,20 @@ class DefinitionSets:
             sets[token] = DefinitionSet(variable.set_count, variable.set_rules)
         sets[token].add(variable)
 
+    def forget(self, device_id: str) -> None:
+        """Know none of the sets of a device any more."""
+        self._sets.pop(device_id, None)
+
     def leave(self, variable: Variable) -> None:
         """Take a description out of its set, since it has changed or gone."""
         token = variable.set_token
         if not token:
             return
-        sets = self._sets[variable.described_by]
-        del sets[token].members[variable.name]
-        if not sets[token].members:
-            del sets[token]
-        if not sets:
-            del self._sets[variable.described_by]
+        sets = self._sets.get(variable.described_by, {})
+        if (found := sets.get(token)) is not None:
+            found.members.pop(variable.name, None)
+            if not found.members:
+                del sets[token]
+            if not sets:
+                del self._sets[variable.described_by]
         variable.set_token, variable.set_count, variable.set_rules = "", 0, ""

@@ -38,15 +38,16 @@ class Descriptions:
         """
         router = self._router
         router.check_writable(name)
+        self.check_secrets(name, definition, device)
         route = router.find(name)
         if route is None:
             if definition is None:
                 return
             route = router.add(name, device)
         variable = route.variable
-        self._check_secret(variable, device)
         by = device if definition is not None else ""
         if definition == variable.definition and by == variable.described_by:
+            self.claim(variable)
             return
         if definition is None and variable.value is None:
             router.delete(name)
@@ -65,26 +66,48 @@ class Descriptions:
         elif changed:
             self._observers.notify(Observer.variable_described, variable)
 
-    def _check_secret(self, variable: Variable, device: str) -> None:
-        definition = variable.definition
-        if (
-            definition is not None
-            and definition.secret
-            and device != variable.owner
-            and self._owners.is_there(variable)
-        ):
-            raise Refusal(
-                BadReason.FORBIDDEN,
-                f"{variable.name} is secret, and {variable.owner} has described it",
+    def check_secrets(
+        self, name: str, definition: Definition | None, device: str
+    ) -> None:
+        """Raise Refusal (forbidden) where a device would take what is secret from another one that is there.
+
+        That is a variable with a secret description, the name of its commands, and a variable that
+        a secret description would take out of sight.
+        """
+        route = self._router.find(name)
+        variables = [route.variable] if route else []
+        if command := self._router.secrets.commands.get(name):
+            variables.append(command)
+        for variable in variables:
+            secret = variable.definition is not None and variable.definition.secret
+            # What nobody has described is anybody's to describe.
+            wanted = variable.definition is not None and (
+                definition is not None and definition.secret
             )
+            if (
+                (secret or wanted)
+                and variable.owner not in ("", device)
+                and self._owners.is_there(variable)
+            ):
+                raise Refusal(
+                    BadReason.FORBIDDEN,
+                    f"{variable.name} belongs to {variable.owner}, and is or would be secret",
+                )
+
+    def claim(self, variable: Variable) -> None:
+        """Let a variable belong to the device that has described it, where its owner is away."""
+        if self._owners.claimed(variable):
+            self._router.save(variable)
+            self._tell(variable, changed=False)
 
     def _tell(self, variable: Variable, *, changed: bool) -> None:
         """Tell those that want descriptions; one with the same text says more only in the full form."""
+        blobs = {full: variable.describe(full=full) for full in (False, True)}
         for reader, wishes in self._router.readers(variable.name).items():
             full = bool(wishes & FULL)
             if wishes & DEFINITIONS and (changed or full):
                 self._traffic.sent += 1
-                reader.outbox.deliver_definition(variable, full=full)
+                reader.outbox.deliver_definition(variable.name, blobs[full], full=full)
 
     def restore(self, variables: Iterable[Variable]) -> None:
         """Follow the descriptions of stored variables."""

@@ -6,6 +6,7 @@ import logging
 from ..protocol.reasons import Refusal
 from .access import Access
 from .changes import Changes
+from .definition_sets import DefinitionSets
 from .descriptions import Descriptions
 from .devices import Device, Devices, Will
 from .limits import Limits
@@ -32,6 +33,7 @@ class DeviceRecords:
         descriptions: Descriptions,
         mailbox: Mailbox,
         presence: Presence,
+        sets: DefinitionSets,
         changes: Changes,
         observers: Observers,
         limits: Limits,
@@ -46,11 +48,14 @@ class DeviceRecords:
         self._descriptions = descriptions
         self._mailbox = mailbox
         self._presence = presence
+        self._sets = sets
         self._changes = changes
         self._observers = observers
         self._limits = limits
         self._clock = clock
         self._now = now
+        self._receipts: dict[str, Receipts] = {}
+        """Numbers of known devices for which there is no room: they are never used twice."""
 
     # Room
 
@@ -60,20 +65,31 @@ class DeviceRecords:
             device_id, self._limits.devices, self._may_forget
         )
         if gone is not None and gone.receipts.is_used:
-            self._changes.add_urgent(DEVICE_PREFIX + gone.id)
-        return self._devices.enter(device_id)
+            self._part_with(gone)
+        device = self._devices.enter(device_id)
+        if (receipts := self._receipts.pop(device_id, None)) is not None:
+            device.receipts = receipts
+        return device
+
+    def _part_with(self, device: Device) -> None:
+        if self._access.knows(device.id):
+            self._receipts[device.id] = device.receipts
+        else:
+            self._changes.add_urgent(DEVICE_PREFIX + device.id)
 
     def _may_forget(self, device: Device) -> bool:
         """Tell whether nothing is lost where a device is forgotten."""
         return (
             device.session is None
             and device.asleep_until is None
-            and not self._mailbox.waiting_for(device.id)
+            and not self._mailbox.has_waiting(device.id)
         )
 
     def forget(self, device_id: str) -> None:
         """Forget a device that is not connected, and its messages."""
         self._devices.forget(device_id)
+        self._receipts.pop(device_id, None)
+        self._sets.forget(device_id)
         self._mailbox.forget(device_id)
         self._changes.add_urgent(DEVICE_PREFIX + device_id)
 
@@ -122,15 +138,17 @@ class DeviceRecords:
         """Return what is to be on file of a device, None where nothing is."""
         device = self._devices.get(device_id)
         seen = self._presence.of(device_id)
-        used = device is not None and device.receipts.is_used
-        if seen is None and not used:
+        receipts = device.receipts if device else self._receipts.get(device_id)
+        if seen is None and not (receipts and receipts.is_used):
             return None
         will = device.will if device else None
+        if will is not None and self._router.secrets.holds(will.name):
+            will = None
         return StoredDevice(
             device_id,
             str(seen) if seen else "",
             self._now(),
-            device.receipts.write() if device else 0,
+            receipts.write() if receipts else 0,
             will and StoredWill(will.name, will.value, will.retain),
         )
 
@@ -141,11 +159,12 @@ class DeviceRecords:
             left = min(until - self._now(), self._limits.max_sleep)
             if left <= 0:
                 left = self._limits.presence_grace
+        self._receipts[stored.id] = Receipts(stored.receipts)
         self.restore_device(stored.id)
         device = self._devices.get(stored.id)
         if device is not None:
-            device.asleep_until = None if left is None else self._clock() + left
-            device.receipts = Receipts(stored.receipts)
+            if self._presence.of(stored.id) is not None:
+                device.asleep_until = None if left is None else self._clock() + left
             device.will = stored.will and Will(*stored.will)
 
     def restore_device(

@@ -50,6 +50,7 @@ class FastPath:
         target: Route | Outbox | None = None
         lines: list[str] = []
         full_lines: list[str] = []
+        more = ""
         untold: list[Untold] = []
         done = 0
         for item in items:
@@ -70,7 +71,8 @@ class FastPath:
                     target = place
                     lines.append(f"{variable.prefix}{value} | END\n")
                     if place.full_receivers:
-                        more = variable.full(now)
+                        if not full_lines:
+                            more = variable.full(now)
                         full_lines.append(f"{variable.prefix}{value}{more} | END\n")
                 if place.watchers:
                     publication = Publication(

@@ -39,6 +39,11 @@ class KeepAlive:
         """Silence after which the client is asked, in seconds."""
         return self._limits.keepalive if self.wanted is None else self.wanted
 
+    def begin(self, now: float) -> None:
+        """Begin with a client that has been let in, whatever it was asked before."""
+        self._silent_since = now
+        self._asked_at = None
+
     def look(self, now: float, *, excused: bool, unsent: int, patient: bool) -> Life:
         """Look at the client.
 

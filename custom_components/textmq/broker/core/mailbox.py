@@ -1,6 +1,6 @@
 """Messages: to connected devices at once, and those that are kept until a device has them (protocol A2, B5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
 import logging
@@ -19,6 +19,8 @@ from .traffic import Traffic
 
 _LOGGER = logging.getLogger(__name__)
 
+_MAX_IN_FLIGHT: Final = 256
+"""Messages that the system has not taken yet, of those that are kept for a connected device."""
 _MAX_NAMES_IN_DETAIL: Final = 10
 """Devices that an answer names at most."""
 
@@ -60,6 +62,10 @@ class Mailbox:
     def waiting_for(self, device_id: str) -> int:
         """Count the messages that are kept for a device."""
         return len(self._kept.of(device_id))
+
+    def has_waiting(self, device_id: str) -> bool:
+        """Tell whether messages are kept for a device."""
+        return self._kept.count(device_id) > 0
 
     @property
     def home_assistant(self) -> Callable[[str, str], None] | None:
@@ -132,8 +138,16 @@ class Mailbox:
             self._kept.check_room(device.id, sender, value, ttl, detail)
         else:
             self._kept.check_ttl(ttl)
-        self._kept.add(device.id, sender, value, ttl, re)
-        self._tell(device)
+            if self._kept.count(device.id) >= _MAX_IN_FLIGHT:
+                outbox.flush()
+                outbox.settle()
+                if self._kept.count(device.id) >= _MAX_IN_FLIGHT:
+                    raise _busy(device.id)
+        message = self._kept.add(device.id, sender, value, ttl, re)
+        if device.wants_receipts:
+            self._tell(device)
+        else:
+            self._give(message, outbox, numbered=False)
         return Delivery.DELIVERED
 
     def _send_to_home_assistant(
@@ -194,13 +208,16 @@ class Mailbox:
                 continue
             if numbered and not message.is_number_stored:
                 return
-            message.outbox, message.handing = outbox, not numbered
-            outbox.deliver_message(
-                message.line(receipt=numbered),
-                accepted=True,
-                handed=None if numbered else partial(self._kept.remove, message),
-            )
-            self._traffic.sent += 1
+            self._give(message, outbox, numbered=numbered)
+
+    def _give(self, message: KeptMessage, outbox: Outbox, *, numbered: bool) -> None:
+        message.outbox, message.handing = outbox, not numbered
+        outbox.deliver_message(
+            message.line(receipt=numbered),
+            accepted=True,
+            handed=None if numbered else partial(self._kept.remove, message),
+        )
+        self._traffic.sent += 1
 
     def _number_all(self, device: Device) -> None:
         """Give numbers to the messages that have none, as far as there are any on file.
@@ -258,9 +275,9 @@ class Mailbox:
         for message in self._kept.of(device_id):
             self._kept.remove(message)
 
-    def expire(self) -> None:
-        """Drop the messages whose time has passed."""
-        self._kept.expire()
+    def expire(self) -> Iterator[None]:
+        """Drop the messages whose time has passed, step by step."""
+        return self._kept.expire()
 
     # Over a restart
 

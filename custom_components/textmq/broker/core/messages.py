@@ -1,8 +1,9 @@
 """Messages that are kept until their devices have them: their order, their room, their time (protocol B5)."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import heapq
+from itertools import islice
 from typing import Final
 
 from ..protocol import names, wire
@@ -15,7 +16,7 @@ from .stored import MESSAGE_PREFIX, StoredMessage
 _SPARE_EXPIRIES: Final = 1000
 """Entries of the heap that may be out of date before it is made again."""
 _MAX_EXPIRED_AT_ONCE: Final = 200
-"""Messages that are dropped at a time, so that it takes no longer than a slice."""
+"""Messages that are dropped before another one is kept: it takes no longer than a slice."""
 
 
 class KeptMessage:
@@ -120,6 +121,10 @@ class KeptMessages:
         """Return a message by the name under which it is saved."""
         return self._by_serial.get(int(name.removeprefix(MESSAGE_PREFIX)))
 
+    def count(self, device_id: str) -> int:
+        """Count what is kept for a device, with what is over and not dropped yet."""
+        return len(self._by_device.get(device_id, ()))
+
     def of(self, device_id: str) -> list[KeptMessage]:
         """Return what is kept for a device, the oldest first; what is over is dropped."""
         now = self._clock()
@@ -146,9 +151,10 @@ class KeptMessages:
         """
         limits = self._limits
         self.check_ttl(ttl)
-        self.expire()
+        for _ in islice(self.expire(), _MAX_EXPIRED_AT_ONCE):
+            pass
         size = len(wire.message_head(sender)) + len(value) + len(wire.END) + 1
-        if len(self._by_device.get(device_id, ())) >= limits.max_queued_messages:
+        if len(self.of(device_id)) >= limits.max_queued_messages:
             why = f"too many messages wait for {device_id}"
             if detail:
                 why = f"{device_id} {detail} {limits.max_queued_messages} messages"
@@ -168,12 +174,15 @@ class KeptMessages:
 
     # Coming and going
 
-    def add(self, device_id: str, sender: str, value: str, ttl: float, re: str) -> None:
+    def add(
+        self, device_id: str, sender: str, value: str, ttl: float, re: str
+    ) -> KeptMessage:
         """Keep a message for ttl seconds at most."""
         until = self._clock() + ttl
         message = KeptMessage(self.last + 1, device_id, sender, value, ttl, until, re)
         self._enter(message)
         self.changed(message)
+        return message
 
     def _enter(self, message: KeptMessage) -> None:
         self.last = max(self.last, message.serial)
@@ -206,15 +215,14 @@ class KeptMessages:
         else:
             self._changes.drop(message.name)
 
-    def expire(self) -> None:
-        """Drop the messages whose time has passed."""
+    def expire(self) -> Iterator[None]:
+        """Drop the messages whose time has passed, step by step."""
         now = self._clock()
-        for _ in range(_MAX_EXPIRED_AT_ONCE):
-            if not self._expiries or self._expiries[0][0] > now:
-                return
+        while self._expiries and self._expiries[0][0] <= now:
             _, serial = heapq.heappop(self._expiries)
             if (message := self._by_serial.get(serial)) is not None:
                 self.remove(message)
+            yield
 
     def _tidy(self) -> None:
         """Make the heap again where most of its entries are of messages that are gone."""

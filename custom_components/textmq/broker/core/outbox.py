@@ -81,6 +81,11 @@ class _Held:
     def events(self) -> int:
         return len(self.lines) - (self.state_at >= 0)
 
+    @property
+    def is_deleted(self) -> bool:
+        """The latest state is a DEL."""
+        return self.state_at >= 0 and self.lines[self.state_at] is not None
+
     def put_state(self, line: bytes | None) -> None:
         if self.state_at >= 0:
             self.size -= len(self.lines.pop(self.state_at) or b"")
@@ -208,6 +213,7 @@ class Outbox:
         if not self.holding:
             self.push(blob)
             return
+        self._definitions.pop(name, None)
         held = self._hold(name)
         before = held.size
         held.put_state(blob)
@@ -232,12 +238,12 @@ class Outbox:
         held.put(blob)
         self._grow(held.size - before)
 
-    def deliver_definition(self, variable: Variable, *, full: bool) -> None:
+    def deliver_definition(self, name: str, blob: bytes, *, full: bool) -> None:
         """Take a variable's new description; the latest is kept while the client does not read."""
         if self.holding:
-            self._definitions[variable.name] = full
+            self._definitions[name] = full
         else:
-            self.push(variable.describe(full=full))
+            self.push(blob)
 
     def deliver_message(
         self, blob: bytes, *, accepted: bool = False, handed: Handed | None = None
@@ -327,6 +333,10 @@ class Outbox:
         while self._definitions:
             name = next(iter(self._definitions))
             full = self._definitions.pop(name)
+            held = self._held.get(name)
+            if held is not None and held.is_deleted:
+                # The description is of the variable that came after it.
+                yield self._join(name)
             variable = self._look_up(name)
             readable = variable is not None and self._may_read(name)
             yield variable.describe(full=full) if variable and readable else None

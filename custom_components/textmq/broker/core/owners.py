@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from .observers import Observer, Observers
-from .variables import Variable, Variables, may_own
+from .variables import NOBODY, Variable, Variables, may_own
 
 
 class Owners:
@@ -35,9 +35,17 @@ class Owners:
             self._give(variable, by)
         self.published(variable)
 
+    def claimed(self, variable: Variable) -> bool:
+        """Give a variable to the device that has described it before, where its owner is away."""
+        by = variable.described_by
+        if not may_own(by) or by == variable.owner or self.is_there(variable):
+            return False
+        self._give(variable, by)
+        return True
+
     def forget(self, variable: Variable) -> None:
         """Let a variable belong to no device."""
-        self._give(variable, "")
+        self._give(variable, NOBODY)
 
     def is_there(self, variable: Variable) -> bool:
         """Tell whether the owner of a variable is connected, or asleep within its time."""

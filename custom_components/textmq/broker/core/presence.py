@@ -88,6 +88,10 @@ class Presence:
             self.connected(device)
         elif device_id in self._seen:
             self._publish(device_id)
+        elif device is not None and device.asleep_until is not None:
+            self.disconnected(device)
+        elif device is not None and device.last_seen is not None:
+            self._see(device_id, _gone(device.last_seen))
         else:
             self._enter_new(device_id)
 
@@ -165,15 +169,23 @@ class Presence:
 
     def give_up(self) -> Iterator[None]:
         """Give up, after a while, the devices that have not come since the start, step by step."""
-        if not self._unsure or (
-            self._clock() - self._started < self._limits.presence_grace
-        ):
+        if self._clock() - self._started < self._limits.presence_grace:
             return
         for device_id in tuple(self._unsure):
             if device_id in self._unsure:
-                seen = self._unsure[device_id] or _gone(self._now())
-                self._see_sure(device_id, seen)
+                self._see_sure(device_id, self._unsure[device_id] or _gone(self._now()))
             yield
+        for device_id in [one for one in self._seen if one not in self._routes]:
+            # It is not known any more.
+            del self._seen[device_id]
+            self._changes.add_urgent(DEVICE_PREFIX + device_id)
+            yield
+
+    def stop(self) -> None:
+        """Put down where the devices are that have not come since the start: not here."""
+        for device_id, seen in self._unsure.items():
+            self._seen[device_id] = seen or _gone(self._now())
+            self._changes.add_urgent(DEVICE_PREFIX + device_id)
 
     def of(self, device_id: str) -> Seen | None:
         """Return where a known device was seen last, whether that is sure or not."""

@@ -199,7 +199,7 @@ class Router:
         Raises Refusal: bad-name, read-only, limit.
         """
         self.check_writable(name)
-        if self.secrets.hides(name):
+        if self.secrets.hides(name) and name not in self.secrets.commands:
             return
         if not retain or name in self.secrets.commands:
             self._publish_event(name, value, device, will=will)

@@ -1,6 +1,6 @@
 """One client, from its first byte to its last: its states, its input, its end (protocol A1 to A4, B1, B8)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from ..protocol import wire
@@ -14,6 +14,7 @@ from .greeting import Greeting
 from .keepalive import KeepAlive, Life
 from .limits import Limits
 from .outbox import Outbox, Sink
+from .parameters import Params
 from .quota import Allowance, Quota, Scheduler
 from .request import Request
 from .states import TRANSITIONS, UNAUTHORIZED_STATES, State, Step
@@ -156,7 +157,7 @@ class Session:
             scheduler,
             limits,
             look_up,
-            lambda name: self.rights.may_read(name),
+            self.may_read,
             lambda: self.close(CloseReason.SLOW_READER),
             now,
         )
@@ -166,13 +167,16 @@ class Session:
         self.idle = False
         """Nothing waits to be worked on: it may receive."""
         self.inherited = 0.0
-        self._reading = True
-        self._delayed = False
+        self._reading, self._delayed = True, False
 
     @property
     def device_id(self) -> str:
         """The ID that the client was let in under, empty where it has none."""
         return self.device.id if self.device else ""
+
+    def may_read(self, name: str) -> bool:
+        """Tell whether the client may get a variable's values."""
+        return self.rights is ALL_RIGHTS or self.rights.may_read(name)
 
     # What it may use
 
@@ -259,10 +263,7 @@ class Session:
 
     def _set_reading(self, reading: bool) -> None:
         self._reading = reading
-        if reading:
-            self._sink.resume_reading()
-        else:
-            self._sink.pause_reading()
+        (self._sink.resume_reading if reading else self._sink.pause_reading)()
 
     def _carry_out(self) -> bool:
         """Carry out what comes next: many lines where they are canonical, otherwise one.
@@ -339,6 +340,7 @@ class Session:
         """Accept the ID that was asked for: at once, or when a person has decided."""
         first = self.device is None
         self._move(Step.ALLOWED)
+        self.keepalive.begin(self._clock())
         if first and not self.guest:
             self.limits_changed()
             if device.seconds is not None:
@@ -369,14 +371,12 @@ class Session:
         """Send messages as fast as the client takes them; None is a step without one."""
         self.outbox.stream(self._traffic.count(lines))
 
-    def ok(self, params: Mapping[str, str], **more: str) -> None:
+    def ok(self, params: Params, **more: str) -> None:
         """Answer OK to a command with these parameters, where it wants an answer (protocol B2)."""
         for line in ok_lines(params, **more):
             self.answer(line)
 
-    def answer_refusal(
-        self, refusal: Refusal, params: Mapping[str, str] | None = None
-    ) -> None:
+    def answer_refusal(self, refusal: Refusal, params: Params | None = None) -> None:
         """Answer BAD to a command with these parameters."""
         self.answer(bad_line(refusal, params))
 

@@ -10,9 +10,13 @@ SYSTEM = "$"
 """First character of the names of the broker's own variables (protocol B9)."""
 
 
+NOBODY = names.EVERYONE
+"""The account of variables whose owner is forgotten."""
+
+
 def may_own(device_id: str) -> bool:
     """Tell whether variables can belong to who has this ID (protocol B6)."""
-    return device_id not in ("", names.HOME_ASSISTANT)
+    return device_id not in ("", NOBODY, names.HOME_ASSISTANT)
 
 
 class Variable:

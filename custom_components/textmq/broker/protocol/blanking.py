@@ -10,7 +10,7 @@ from typing import Final
 
 from .definition_reader import KEYS, RESERVED
 from .reasons import Refusal
-from .wire import Message, parse
+from .wire import Message, decode, parse
 
 BLANK: Final = "***"
 """Stands where a secret was."""
@@ -18,6 +18,8 @@ BLANK: Final = "***"
 _KEY: Final = "KEY"
 _KEY_SIGNS: Final = re.compile(rb"KEY[ \t\0]*=|[A-Za-z0-9+/]{40}", re.IGNORECASE)
 """What a line with a key has: the parameter, or what looks like 32 bytes in base64."""
+_SECRET_SIGNS: Final = re.compile(rb"[CM]ODE", re.IGNORECASE)
+"""What a description has that makes something secret."""
 _NEXT_MESSAGE: Final = re.compile(rb"(?<=END)[ \t\0]*(?=START[ \t]*\|)", re.IGNORECASE)
 _PADDING: Final = b" \t\0\r\n"
 _SHOWN_KEYS: Final = frozenset(
@@ -29,6 +31,12 @@ _WITHOUT_VALUE: Final = frozenset(("DEF", "DEL", "GET", "SUB", "UNSUB", "OK", "B
 """Commands that name a secret without telling it."""
 
 
+_WITHOUT_VARIABLE: Final = frozenset(
+    ("OK", "BAD", "HELLO?", "HELLO!", "ID", "CLOSE", "GOT", "DEFS", "UNSUBALL", "MSG")
+)
+"""Commands that are of no variable, however they are spelt."""
+
+
 def blank(line: bytes, secrets: Collection[str]) -> bytes:
     """Return a line as it was on the wire with KEY and the values of secrets blanked.
 
@@ -38,6 +46,20 @@ def blank(line: bytes, secrets: Collection[str]) -> bytes:
     if not secrets and not _KEY_SIGNS.search(line):
         return line
     return b"".join(_blank_message(piece, secrets) for piece in _pieces(line))
+
+
+def names_made_secret(line: bytes) -> tuple[str, ...]:
+    """Return the names of variables that a description in a line makes secret."""
+    if not _SECRET_SIGNS.search(line):
+        return ()
+    names: list[str] = []
+    for piece in _pieces(line):
+        message = _read(piece.strip(_PADDING))
+        if message is not None and message.command == "DEF":
+            params = message.params
+            if params.get("CODE") or decode(params.get("MODE", "")) == "password":
+                names.append(params.get("VARIABLE", ""))
+    return tuple(one for name in names for one in (name, f"{name}/set"))
 
 
 def _pieces(line: bytes) -> Iterator[bytes]:
@@ -59,7 +81,7 @@ def _blank_message(piece: bytes, secrets: Collection[str]) -> bytes:
         return BLANK.encode() if unsafe else piece
     command, params = message
     if _KEY not in params:
-        if not _names_secret(text, params.get("VARIABLE"), secrets):
+        if not _names_secret(command, text, params.get("VARIABLE"), secrets):
             return piece
         if "VALUE" not in params and command not in _WITHOUT_VALUE:
             return BLANK.encode()
@@ -76,10 +98,14 @@ def _read(text: bytes) -> Message | None:
     return None if "=" in message.command else message
 
 
-def _names_secret(text: bytes, variable: str | None, secrets: Collection[str]) -> bool:
+def _names_secret(
+    command: str, text: bytes, variable: str | None, secrets: Collection[str]
+) -> bool:
     """Tell whether a message is of a secret, or would be if a key were spelt right or a bar not missing."""
     if variable is None:
-        return any(name.encode() in text for name in secrets)
+        return command not in _WITHOUT_VARIABLE and any(
+            name.encode() in text for name in secrets
+        )
     return variable in secrets or (
         "=" in variable and any(name in variable for name in secrets)
     )

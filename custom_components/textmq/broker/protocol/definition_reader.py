@@ -52,6 +52,8 @@ RESERVED: Final = frozenset(
 """Keys of a DEF, on the wire or on file, that are not of the description: they are not passed on."""
 MAX_UNKNOWN: Final = 1024
 """Bytes of `KEY=VALUE` that are passed on without being understood."""
+MAX_UNKNOWN_KEYS: Final = 24
+"""How many there may be: each costs a delivery a few bytes more than it has cost its sender."""
 _SHOWN: Final = 40
 """Characters of a wrong value that a sentence repeats."""
 _MAX_NAMED: Final = 24
@@ -124,15 +126,15 @@ class DefinitionReader:
             if key in KEYS or key in RESERVED:
                 continue
             size = len(key) + len(value) + 1
-            if size <= room:
+            if size <= room and len(kept) < MAX_UNKNOWN_KEYS:
                 room -= size
                 kept[key] = value
             else:
                 left_out.append(key)
         if left_out:
             self.notes.append(
-                f"{listed(left_out, 'and')} left out: {MAX_UNKNOWN} bytes of keys"
-                " that are not known are kept"
+                f"{listed(left_out, 'and')} left out: {MAX_UNKNOWN_KEYS} keys that are"
+                f" not known are kept, {MAX_UNKNOWN} bytes in all"
             )
         return kept
 

@@ -1,12 +1,12 @@
 """The wire, line by line, in the log: logger `textmq.wire` at debug level; secrets are blanked (protocol B6)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set as AbstractSet
 import logging
 import re
 from typing import Final
 
 from ..core.session import Session
-from ..protocol.blanking import blank
+from ..protocol.blanking import blank, names_made_secret
 from ..protocol.reasons import Refusal
 from ..protocol.wire import parse
 
@@ -15,6 +15,8 @@ _MAX_SHOWN: Final = 1000
 """Characters of a line that are shown."""
 _MAX_LINES: Final = 50
 """Lines that are shown of what comes or goes at once: a flood is not to hold the loop by its trace."""
+_MAX_DESCRIBED: Final = 1000
+"""Names of secrets that are remembered of one connection: the broker knows them by then."""
 _MAX_KEPT: Final = 1 << 14
 """Bytes of a line that are kept until its end comes; of a longer one nothing more is shown."""
 _LINE_ENDS: Final = re.compile(rb"[\r\n]+")
@@ -79,6 +81,8 @@ class Trace:
         """Trace the connection of a session; secrets gives the names of variables whose values are secret."""
         self._session = session
         self._secrets = secrets
+        self._described: dict[str, None] = {}
+        """Names that a description has made secret which the broker may not have come to yet."""
         self._received = _Way()
         self._sent = _Way()
 
@@ -102,12 +106,21 @@ class Trace:
 
     def _log(self, sign: str, lines: list[bytes]) -> None:
         name = self._session.device_id or self._session.address
-        secrets = self._secrets()
+        secrets = {*self._secrets(), *self._described}
         lines = [line for line in lines if line.strip(_PADDING)]
         for line in lines[:_MAX_LINES]:
+            secrets |= self._describe(line)
             text = blank(line, secrets).decode("ascii", "backslashreplace")
             safe = text if text.isprintable() else ascii(text)[1:-1]
             _WIRE.debug("%s %s %s", name, sign, safe[:_MAX_SHOWN])
         if left := lines[_MAX_LINES:]:
             count = sum(map(len, left)) + len(left)
             _WIRE.debug("%s %s (%s more bytes)", name, sign, count)
+
+    def _describe(self, line: bytes) -> AbstractSet[str]:
+        """Return the names that a line makes secret, in the eyes of this connection from now on."""
+        found = dict.fromkeys(names_made_secret(line))
+        self._described |= found
+        while len(self._described) > _MAX_DESCRIBED:
+            del self._described[next(iter(self._described))]
+        return found.keys()
