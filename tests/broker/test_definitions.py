@@ -134,7 +134,7 @@ NOTED: list[tuple[dict[str, str], dict[str, str], list[str]]] = [
     (
         {"TYPE": "sensor", "A": "x" * 1000, "B": "y" * 22, "C": "z" * 20},
         {"TYPE": "sensor", "A": "x" * 1000, "C": "z" * 19 + "z"},
-        ["B left out: 1024 bytes"],
+        ["B left out: 24 keys"],
     ),
     ({"TYPE": "sensor", "KIND": "k" * 1020}, {"TYPE": "sensor"}, ["KIND left out"]),
 ]

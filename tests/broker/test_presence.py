@@ -32,7 +32,16 @@ def test_vectors(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "ASLEEP UNTIL=", "LOST SINCE=x", "LOST SINCE=99999-01-01", "LOST x"]
+    "value",
+    [
+        "",
+        "ASLEEP UNTIL=",
+        "LOST SINCE=x",
+        "LOST SINCE=99999-01-01",
+        "LOST x",
+        "DISCONNECTED SINCE=9999-12-31T23:59:59-14:00",
+        "CONNECTED SINCE=0001-01-01T00:00:00+14:00",
+    ],
 )
 def test_what_is_on_file_may_be_anything(value: str) -> None:
     """It says then that the device was lost, or nothing."""
@@ -272,6 +281,9 @@ def test_a_device_that_has_never_been_here(house: House) -> None:
     assert _value(house, "never") == "DISCONNECTED"
     house.wait(61)
     assert _value(house, "never") == "DISCONNECTED"
+    house.restart()
+    house.broker.approve("new")
+    assert _value(house, "new") == "DISCONNECTED"
 
 
 def test_it_is_read_only_and_apart(house: House) -> None:
@@ -302,10 +314,10 @@ def test_rights(house: House) -> None:
 
 
 def test_a_clock_that_goes_back_over_a_restart(house: House) -> None:
-    """The broker says by how much, and a sleep does not become longer than it was announced at most."""
+    """The broker says by how much, and a sleep does not become longer than it was announced."""
     house.peer("a").send("COMMAND=CLOSE | SLEEP=60")
     house.restart(away=-86400)
     assert house.broker.archive.clock_behind == 86400
     assert house.broker.devices.is_there("a")
-    house.wait(7 * 86400 + 1)
+    house.wait(61)
     assert not house.broker.devices.is_there("a")

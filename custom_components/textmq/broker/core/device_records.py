@@ -156,7 +156,8 @@ class DeviceRecords:
         """Take a device as it was; one that there is no room for is passed over."""
         left = None
         if (until := self._presence.asleep_until(stored.id)) is not None:
-            left = min(until - self._now(), self._limits.max_sleep)
+            # Whatever the clock says now: no more can be left than was when it was written.
+            left = min(until - self._now(), until - stored.time, self._limits.max_sleep)
             if left <= 0:
                 left = self._limits.presence_grace
         self._receipts[stored.id] = Receipts(stored.receipts)

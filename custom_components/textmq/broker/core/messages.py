@@ -236,7 +236,8 @@ class KeptMessages:
 
     def restore(self, stored: StoredMessage) -> None:
         """Take a message as it was, with what is left of its time."""
-        left = min(stored.until - self._now(), stored.ttl)
+        most = min(stored.ttl, self._limits.message_ttl)
+        left = min(stored.until - self._now(), most)
         message = KeptMessage(
             stored.serial,
             stored.device,

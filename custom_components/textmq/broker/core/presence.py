@@ -69,6 +69,8 @@ class Presence:
         self._unsure: dict[str, Seen | None] = {}
         """Devices that have not come since the start, and where they are if they do not; None: gone with its end."""
         self._started = clock()
+        self._has_all = False
+        """Every device that has been here was on file at the start."""
 
     # Who is told of
 
@@ -97,7 +99,8 @@ class Presence:
 
     def _enter_new(self, device_id: str) -> None:
         """Begin with a device of which nothing is on file."""
-        if self._clock() - self._started < self._limits.presence_grace:
+        is_early = self._clock() - self._started < self._limits.presence_grace
+        if is_early and not self._has_all:
             self._unsure[device_id] = None
         self._see(device_id, Seen(Word.DISCONNECTED))
 
@@ -163,6 +166,7 @@ class Presence:
 
     def restored(self) -> None:
         """All that is on file was restored: a device without a file has not been here."""
+        self._has_all = True
         for device_id in [one for one, seen in self._unsure.items() if seen is None]:
             if self._seen[device_id] == Seen(Word.DISCONNECTED):
                 self._see_sure(device_id, Seen(Word.DISCONNECTED))
@@ -212,7 +216,9 @@ def read_presence(device: StoredDevice) -> Seen | None:
         return None
     _, _, text = rest.partition("=")
     try:
-        time = datetime.fromisoformat(text).timestamp() if text else 0.0
+        seen = Seen(Word(word), datetime.fromisoformat(text).timestamp())
+        # It must be possible to write it again.
+        str(seen)
     except (ValueError, OverflowError, OSError):
-        time = 0.0
-    return Seen(Word(word), time)
+        return Seen(Word(word))
+    return seen
