@@ -6,7 +6,7 @@ from benchmarks.client_side import line
 
 from . import attacks
 from .roles import Flood, Role, Script, again
-from .rows import Row, Stage, one, subscribers
+from .rows import Bound, Row, Stage, one, subscribers
 from .wire import identify
 
 _RECEIPTS: Final = line("ID", ID="mallory", RECEIPTS="YES")
@@ -110,7 +110,12 @@ NEWER_ROWS: Final = (
             )
         ),
     ),
-    Row("owners", "two clients that publish and describe one variable in turn", owners),
+    Row(
+        "owners",
+        "two clients that publish and describe one variable in turn",
+        owners,
+        bound=Bound.NONE,
+    ),
     Row(
         "secret",
         "PUB of a command that is secret, 400 subscribers",
