@@ -10,7 +10,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from . import issues
 from .const import CONF_RIGHTS, DOMAIN, MINOR_VERSION, PLATFORMS
-from .devices import device_id_of
+from .devices import device_id_of, is_part
 from .hub import Hub, TextMqConfigEntry, async_get_hub
 from .memory import Memory
 from .services import async_setup_services
@@ -96,9 +96,12 @@ async def async_remove_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> N
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: TextMqConfigEntry, device: dr.AnyDeviceEntry
 ) -> bool:
-    """Revoke a device that a person removes; the broker itself can't be removed."""
+    """Revoke a device that a person removes.
+
+    The broker itself can't be removed, nor can a part of a device: it goes with its last variable.
+    """
     device_id = device_id_of(device)
-    if device_id is None:
+    if device_id is None or is_part(device):
         return False
     for subentry in entry.subentries.values():
         if subentry.data.get(CONF_DEVICE_ID) == device_id:

@@ -42,7 +42,7 @@ from .const import (
 )
 from .safe import logged, plain
 from .settings import DeviceSettings
-from .sub_devices import is_part, owning_device_id
+from .sub_devices import is_part_id, owning_device_id
 from .troubles import Trouble
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Devices(Observer):
             self._registry, self._entry.entry_id
         ):
             bare = device_id_of(entry)
-            if bare is not None and bare not in self._by_id and not _is_part(entry):
+            if bare is not None and bare not in self._by_id and not is_part(entry):
                 self._enter(bare, entry.name or bare, None)
         for known in tuple(self._hub.broker.devices):
             if known.state is DeviceState.CONNECTED:
@@ -379,5 +379,8 @@ def device_id_of(entry: dr.AnyDeviceEntry) -> str | None:
     return None
 
 
-def _is_part(entry: dr.AnyDeviceEntry) -> bool:
-    return any(domain == DOMAIN and is_part(one) for domain, one in entry.identifiers)
+def is_part(entry: dr.AnyDeviceEntry) -> bool:
+    """Tell whether an entry of the registry is a part of a device."""
+    return any(
+        domain == DOMAIN and is_part_id(one) for domain, one in entry.identifiers
+    )

@@ -22,7 +22,7 @@ def owning_device_id(identifier: str) -> str:
     return identifier.partition(_SEPARATOR)[0]
 
 
-def is_part(identifier: str) -> bool:
+def is_part_id(identifier: str) -> bool:
     """Tell whether an identifier of the registry is of a part of a device."""
     return _SEPARATOR in identifier and identifier != BROKER
 
@@ -83,7 +83,7 @@ class SubDevices:
         ):
             identifiers = {one for domain, one in entry.identifiers if domain == DOMAIN}
             if (
-                any(map(is_part, identifiers))
+                any(map(is_part_id, identifiers))
                 and not identifiers & self._entries.keys()
             ):
                 self._remove(entry.id)

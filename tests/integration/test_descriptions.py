@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
+from custom_components.textmq import async_remove_config_entry_device
 from custom_components.textmq.broker import wire
 from custom_components.textmq.const import DOMAIN
 from custom_components.textmq.hub import Hub
@@ -365,6 +366,25 @@ async def test_parts_go_with_their_device(
     hass.config_entries.async_remove_subentry(entry, subentry_id)
     await hass.async_block_till_done()
     assert part_of(hass) is None
+
+
+async def test_a_part_is_not_removed_by_a_person(
+    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """It goes with its last variable; its device stays let in."""
+    client = await connect("garden")
+    await define(hass, client, PART="probe")
+    await client.ok("PUB", VARIABLE=NAME, VALUE="1")
+    part = part_of(hass)
+    assert part is not None
+    assert not await async_remove_config_entry_device(hass, entry, part)
+    await hass.async_block_till_done()
+    assert len(entry.subentries) == 1
+    assert hub.state("garden") == "connected"
+    assert shown(hass, "sensor", NAME).state == "1"
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not await async_remove_config_entry_device(hass, entry, part)
+    assert len(entry.subentries) == 1
 
 
 # Secrets
