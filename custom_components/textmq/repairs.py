@@ -75,11 +75,12 @@ class StaleVariablesFlow(ConfirmRepairFlow):
     ) -> RepairsFlowResult:
         hub = async_get_hub(self.hass)
         if user_input is not None and hub is not None:
-            for name in hub.troubles.stale.get(self._device_id, ()):
-                with suppress(Refusal):
-                    hub.broker.delete(name)
-            hub.broker.flush()
+            stale = hub.troubles.stale(self._device_id)
             hub.troubles.forget(self._device_id, (Trouble.STALE,))
+            for variable in stale:
+                with suppress(Refusal):
+                    hub.broker.delete(variable.name)
+            hub.broker.flush()
         return await super().async_step_confirm(user_input)
 
 

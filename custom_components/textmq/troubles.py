@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Final, override
 
 from homeassistant.core import callback
@@ -53,18 +54,22 @@ class Troubles(Observer):
         self._told: dict[tuple[Trouble, str], float] = {}
         """When each was last so, by the broker's monotonic clock."""
         self._violations: Counter[str] = Counter()
-        self.stale: dict[str, tuple[str, ...]] = {}
-        """Variables that devices do not describe any more, by device ID."""
+        self._stale: dict[str, dict[Variable, str]] = {}
+        """Variables that devices do not describe any more, with their sets' tokens, by device ID."""
         self.key_failures = 0
         """How many times a device tried with a key that fits nothing here."""
 
     @callback
     def tell(self, trouble: Trouble, device_id: str, **placeholders: str) -> None:
-        """Tell of a device, once until it is settled; the placeholders may be any text."""
+        """Tell of a device, once until it is settled; the placeholders may be any text.
+
+        Of stale variables the latest is told.
+        """
         key = (trouble, device_id)
-        if key not in self._told:
-            if sum(other is trouble for other, _ in self._told) >= _MOST:
-                return
+        is_new = key not in self._told
+        if is_new and sum(other is trouble for other, _ in self._told) >= _MOST:
+            return
+        if is_new or trouble is Trouble.STALE:
             fixable = trouble in ENDED_BY_KEY or trouble is Trouble.STALE
             placeholders[ATTR_DEVICE] = device_id
             ir.async_create_issue(
@@ -104,12 +109,18 @@ class Troubles(Observer):
         for trouble, device_id in tuple(self._told):
             self._settle(trouble, device_id)
 
+    @callback
+    def stale(self, device_id: str) -> list[Variable]:
+        """Return the variables that the repair of a device deletes."""
+        stale = self._stale.get(device_id, {})
+        return [one for one in stale if _is_stale(one, device_id, stale)]
+
     def _settle(self, trouble: Trouble, device_id: str) -> None:
         del self._told[trouble, device_id]
         if trouble is Trouble.FORBIDDEN:
             del self._violations[device_id]
         elif trouble is Trouble.STALE:
-            del self.stale[device_id]
+            del self._stale[device_id]
         ir.async_delete_issue(self._hub.hass, DOMAIN, f"{trouble}_{device_id}")
 
     # What the broker tells
@@ -152,14 +163,50 @@ class Troubles(Observer):
     def descriptions_complete(
         self, device_id: str, stale: Collection[Variable]
     ) -> None:
-        names = tuple(variable.name for variable in stale)
-        if names == self.stale.get(device_id, ()):
-            return
-        if device_id in self.stale:
+        found = {variable: variable.set_token for variable in stale}
+        if found.keys() - self._stale.get(device_id, {}).keys():
+            # A person who ignores the repair did not mean these.
+            self._settle_stale(device_id)
+        self._tell_stale(device_id, found)
+
+    @override
+    def variable_described(self, variable: Variable) -> None:
+        self._follow_stale(variable)
+
+    @override
+    def variable_moved(self, variable: Variable, former: str) -> None:
+        self._follow_stale(variable)
+
+    @override
+    def variable_deleted(self, variable: Variable) -> None:
+        self._follow_stale(variable)
+
+    def _follow_stale(self, variable: Variable) -> None:
+        """Take a variable out of the repair if it is gone, or was described differently."""
+        for device_id, stale in tuple(self._stale.items()):
+            if variable in stale and not _is_stale(variable, device_id, stale):
+                del stale[variable]
+                self._tell_stale(device_id, stale)
+
+    def _settle_stale(self, device_id: str) -> None:
+        if device_id in self._stale:
             self._settle(Trouble.STALE, device_id)
-        if names:
-            some = ", ".join(names[:_MOST_NAMES])
-            more = ", …" if len(names) > _MOST_NAMES else ""
-            self.tell(Trouble.STALE, device_id, names=some + more)
-            if (Trouble.STALE, device_id) in self._told:
-                self.stale[device_id] = names
+
+    def _tell_stale(self, device_id: str, stale: dict[Variable, str]) -> None:
+        if not stale:
+            self._settle_stale(device_id)
+            return
+        names = [one.name for one in islice(stale, _MOST_NAMES)]
+        if len(stale) > _MOST_NAMES:
+            names.append("…")
+        self.tell(Trouble.STALE, device_id, names=", ".join(names))
+        if (Trouble.STALE, device_id) in self._told:
+            self._stale[device_id] = stale
+
+
+def _is_stale(variable: Variable, device_id: str, stale: dict[Variable, str]) -> bool:
+    """Tell whether a variable still carries the token of a device that it had when it was stale.
+
+    The token goes with every change of the description, and with the variable (protocol B6).
+    """
+    return variable.set_token == stale[variable] and variable.described_by == device_id

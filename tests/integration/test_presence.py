@@ -16,6 +16,7 @@ from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
+from .client import until
 from .conftest import Connect, device_subentry
 
 
@@ -152,6 +153,111 @@ async def test_variables_that_a_device_does_not_describe_any_more(
     assert [one.name for one in hub.broker.variables] == ["kept"]
     names = {one.unique_id for one in er.async_get(hass).entities.values()}
     assert not [one for one in names if one.endswith(("old", "older"))]
+
+
+@pytest.mark.parametrize("known", [["garden", "shed"]])
+async def test_what_is_stale_no_more_is_not_deleted(
+    hass: HomeAssistant, hub: Hub, connect: Connect, hass_client: Any
+) -> None:
+    """The repair names and deletes only what still has the description of an earlier set."""
+    client = await connect("garden")
+    stale = ("changed", "deleted", "gone", "same", "taken")
+    for name in stale:
+        await client.ok("DEF", VARIABLE=name, TYPE="sensor")
+    await client.ok("DEFS", TOKEN="v1", COUNT=5)
+    await client.ok("DEF", VARIABLE="kept", TYPE="sensor")
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE="kept", TYPE="sensor")
+    await client.ok("DEFS", TOKEN="v2", COUNT=1)
+    registry = ir.async_get(hass)
+    issue_id = "device_stale_garden"
+
+    def names() -> str:
+        issue = registry.async_get_issue(DOMAIN, issue_id)
+        assert issue is not None
+        return (issue.translation_placeholders or {})["names"]
+
+    assert names() == ", ".join(stale)
+    registry.async_ignore(DOMAIN, issue_id, True)
+    await client.ok("DEF", VARIABLE="changed", TYPE="sensor", NAME="Changed")
+    assert names() == "deleted, gone, same, taken"
+    await client.ok("DEL", VARIABLE="deleted")
+    assert names() == "gone, same, taken"
+    other = await connect("shed")
+    await other.ok("DEF", VARIABLE="same", TYPE="sensor")
+    await other.ok("DEF", VARIABLE="taken", TYPE="sensor", NAME="Taken")
+    await other.ok("DEFS", TOKEN="v1", COUNT=2)
+    issue = registry.async_get_issue(DOMAIN, issue_id)
+    assert issue is not None
+    assert issue.dismissed_version is not None
+    assert await async_setup_component(hass, "repairs", {})
+    web = await hass_client()
+    answer = await web.post(
+        "/api/repairs/issues/fix", json={"handler": DOMAIN, "issue_id": issue_id}
+    )
+    form = await answer.json()
+    await web.post(f"/api/repairs/issues/fix/{form['flow_id']}", json={})
+    await hass.async_block_till_done()
+    assert registry.async_get_issue(DOMAIN, issue_id) is None
+    left = {one.name for one in hub.broker.variables}
+    assert left == {"changed", "kept", "same", "taken"}
+
+
+async def test_the_last_stale_variable_goes(
+    hass: HomeAssistant, hub: Hub, connect: Connect
+) -> None:
+    """The repair settles by itself, and comes again with other variables."""
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE="old", TYPE="sensor")
+    await client.ok("DEFS", TOKEN="v1", COUNT=1)
+    registry = ir.async_get(hass)
+    for token, name in (("v2", "newer"), ("v3", "newest")):
+        client = await connect("garden")
+        await client.ok("DEF", VARIABLE=name, TYPE="sensor")
+        await client.ok("DEFS", TOKEN=token, COUNT=1)
+        assert registry.async_get_issue(DOMAIN, "device_stale_garden") is not None
+        for one in tuple(hub.broker.variables):
+            if one.name != name:
+                await client.ok("DEL", VARIABLE=one.name)
+        assert registry.async_get_issue(DOMAIN, "device_stale_garden") is None
+
+
+@pytest.mark.parametrize("known", [["garden", "shed"]])
+async def test_a_sleeper_of_an_earlier_version(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    connect: Connect,
+    hass_storage: dict[str, Any],
+) -> None:
+    """One that is only in Home Assistant's storage sleeps, wakes, and is lost."""
+    now = dt_util.utcnow().timestamp()
+    hass_storage["textmq.devices"] = {
+        "version": 1,
+        "data": {
+            "garden": {
+                "address": "192.0.2.1",
+                "last_seen": now - 60,
+                "asleep_until": now + 3600,
+            }
+        },
+    }
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    hub: Hub = entry.runtime_data
+    assert hub.state("garden") == "asleep"
+    reader = await connect("shed")
+    await reader.ok("SUB", VARIABLE="$DEVICES/garden")
+    assert (await reader.receive())["VARIABLE"] == "$DEVICES/garden"
+    garden = await connect("garden")
+    assert hub.state("garden") == "connected"
+    assert (await reader.receive())["VALUE"].startswith("CONNECTED ")
+    garden.send("CLOSE", SLEEP=3600)
+    assert await garden.ended() == ""
+    await until(lambda: hub.state("garden") == "asleep")
+    device = hub.broker.devices.get("garden")
+    assert device is not None
+    device.asleep_until = hub.broker.clock()
+    await until(lambda: hub.state("garden") == "disconnected")
 
 
 async def test_stale_variables_that_are_described_again(
