@@ -14,6 +14,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 from homeassistant.util.signal_type import SignalType
 
@@ -127,7 +128,6 @@ class Hub(Observer):
         issues.async_check(self.hass, self.settings)
         self.devices.start()
         broker = self.broker
-        broker.home_assistant = self._message
         self._on_stop += [
             *map(
                 broker.observe,
@@ -144,9 +144,16 @@ class Hub(Observer):
         await self.variables.async_start()
         if self._stopped:
             return
+        self._on_stop.append(async_at_started(self.hass, self._take_messages))
         # In the next turn the entry is loaded, which is where the flows find the broker.
         self.hass.loop.call_soon(self.cards.offer_all)
         async_dispatcher_send(self.hass, SIGNAL_STARTED, self)
+
+    async def _take_messages(self, _hass: HomeAssistant) -> None:
+        """Take messages from now on, those that waited first: automations listen, entities show them."""
+        await self.platforms.async_added()
+        if not self._stopped:
+            self.broker.home_assistant = self._message
 
     async def async_stop(self) -> None:
         """Close the port and every connection, and save; the port is free when this returns."""

@@ -41,7 +41,7 @@ class Platforms:
         self._entry = entry
         self._parts: dict[Platform, Parts] = {}
         self._new: dict[Entity, tuple[Platform, str | None]] = {}
-        self._adding = False
+        self._adding: asyncio.Task[None] | None = None
 
     @callback
     def enter(self, platform: Platform, parts: Parts) -> None:
@@ -78,6 +78,11 @@ class Platforms:
         """Don't add an entity that still waits to be added."""
         self._new.pop(entity, None)
 
+    async def async_added(self) -> None:
+        """Wait until all entities that are new now have been added."""
+        if self._adding is not None:
+            await asyncio.wait((self._adding,))
+
     @property
     def running(self) -> bool:
         """Whether there are platforms to add entities to."""
@@ -92,9 +97,8 @@ class Platforms:
     def _add(self, platform: Platform, device: HubDevice, entity: Entity) -> None:
         """Add an entity soon, together with others."""
         self._new[entity] = (platform, device.subentry_id)
-        if not self._adding:
-            self._adding = True
-            self._entry.async_create_task(
+        if self._adding is None or self._adding.done():
+            self._adding = self._entry.async_create_task(
                 self._hass, self._add_all(), "textmq entities"
             )
 
@@ -110,4 +114,3 @@ class Platforms:
             for (platform, subentry_id), entities in batches.items():
                 if subentry_id is None or subentry_id in self._entry.subentries:
                     self._parts[platform].add(entities, config_subentry_id=subentry_id)
-        self._adding = False

@@ -1,6 +1,7 @@
 """Triggers and conditions in automations; bus events and their lines in the logbook."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -10,7 +11,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.textmq.hub import Hub
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import CoreState, Event, HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from .client import until
@@ -252,6 +253,60 @@ async def test_message_received(
     await cellar.ok("MSG", DEVICE="homeassistant", VALUE="help")
     await hass.async_block_till_done()
     assert [(one.data["device"], one.data["text"]) for one in events] == found
+
+
+async def test_messages_wait_for_the_start(
+    hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """What waited for Home Assistant comes when automations listen and entities show it, at each start."""
+    hass.set_state(CoreState.not_running)
+    events = await automate(
+        hass, {"trigger": "textmq.message_received"}, {"text": "{{ trigger.text }}"}
+    )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    garden = await connect("garden")
+    await garden.ok("MSG", DEVICE="homeassistant", VALUE="first", TTL=60)
+    await garden.ok("MSG", DEVICE="homeassistant", VALUE="second", TTL=60)
+    answer = await garden.do("MSG", DEVICE="homeassistant", VALUE="now")
+    assert (answer.command, answer["REASON"]) == ("BAD", "no-such-device")
+    await hass.async_start()
+    await hass.async_block_till_done()
+    assert [one.data["text"] for one in events] == ["first", "second"]
+    assert state_of(hass, "event.garden_message").attributes["text"] == "second"
+    await garden.ok("MSG", DEVICE="homeassistant", VALUE="now")
+    await hass.async_block_till_done()
+    assert [one.data["text"] for one in events] == ["first", "second", "now"]
+
+
+async def test_messages_wait_for_a_reload(
+    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """A message that comes while the broker starts again is shown by the device's entity."""
+    forward = hass.config_entries.async_forward_entry_setups
+
+    async def slow(*args: Any) -> None:
+        client = await connect("garden")
+        await client.ok("MSG", DEVICE="homeassistant", VALUE="early", TTL=60)
+        await forward(*args)
+
+    with patch.object(hass.config_entries, "async_forward_entry_setups", slow):
+        assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(hass, "event.garden_message").attributes["text"] == "early"
+
+
+async def test_a_stop_before_the_start(
+    hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """A broker that was unloaded while Home Assistant started takes no messages."""
+    hass.set_state(CoreState.not_running)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    hub: Hub = entry.runtime_data
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_start()
+    await hass.async_block_till_done()
+    assert hub.broker.home_assistant is None
 
 
 @pytest.mark.parametrize("access", ["open"])
