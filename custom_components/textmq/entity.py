@@ -94,7 +94,7 @@ class VariableEntity(FollowingEntity):
         """Value and availability, as last written."""
         self._describe()
         if variable.value is not None:
-            self._value, self._time = variable.value, variable.time
+            self._follow()
             self._read()
 
     # From the broker
@@ -116,8 +116,12 @@ class VariableEntity(FollowingEntity):
 
     @callback
     def describe(self) -> None:
-        """Take the changed description."""
+        """Take the changed description, and the value that is left under it."""
         self._describe()
+        self._follow()
+        definition = self.variable.definition
+        if self._value is None or definition is None or definition.expire is None:
+            self._expired = False
         self._read()
         entry = self.registry_entry
         if not self.live or entry is None:
@@ -132,11 +136,19 @@ class VariableEntity(FollowingEntity):
         self.show()
 
     @callback
-    def expire(self, before: float) -> None:
-        """Become unavailable where the value is of a time before this one."""
-        if self._value is not None and self._time < before:
-            self._expired = True
+    def expire(self, now: float, seconds: float) -> None:
+        """Be unavailable while the value is older than seconds, or of a time later than now (protocol B3)."""
+        age = now - self._time
+        expired = self._value is not None and not 0 <= age <= seconds
+        if expired is not self._expired:
+            self._expired = expired
             self.write()
+
+    @callback
+    def follow(self) -> None:
+        """Show the value that the variable has now, without a publish."""
+        self._follow()
+        self.write()
 
     # To Home Assistant
 
@@ -194,6 +206,9 @@ class VariableEntity(FollowingEntity):
     def async_take(self, text: str | None) -> None:
         """Take a text as the state, None for unknown. Raises Unfit."""
         raise NotImplementedError
+
+    def _follow(self) -> None:
+        self._value, self._time = self.variable.value, self.variable.time
 
     def _describe(self) -> None:
         definition = self.variable.definition

@@ -111,11 +111,12 @@ class VariableEntities(Observer):
         """Let values expire whose time has passed; called once a second."""
         now = self._hub.broker.now()
         for entity, seconds in tuple(self._expiring.items()):
-            entity.expire(now - seconds)
+            entity.expire(now, seconds)
 
     @override
     def variable_added(self, variable: Variable) -> None:
         self._show(variable)
+        self._follow_commands(variable)
 
     @override
     def variable_described(self, variable: Variable) -> None:
@@ -130,6 +131,14 @@ class VariableEntities(Observer):
         elif entity is not None:
             self._hide(variable.name)
             self._show(variable)
+        self._follow_commands(variable)
+
+    def _follow_commands(self, variable: Variable) -> None:
+        """Show no stored command of a variable whose commands have become secret (protocol B6)."""
+        definition = variable.definition
+        entity = self._by_name.get(f"{variable.name}/set")
+        if entity is not None and definition is not None and definition.secret:
+            entity.follow()
 
     @override
     def variable_deleted(self, variable: Variable) -> None:

@@ -435,6 +435,38 @@ async def test_a_password_is_not_shown(
     assert "fish" not in str(shown_lines)
 
 
+async def test_a_password_does_not_come_back(
+    hass: HomeAssistant, hub: Hub, connect: Connect
+) -> None:
+    """What the broker does not keep is not shown later either."""
+    client = await connect("garden")
+    await define(hass, client, TYPE="text")
+    await client.ok("PUB", VARIABLE=NAME, VALUE="swordfish")
+    await until(lambda: shown(hass, "text", NAME).state == "swordfish")
+    await define(hass, client, TYPE="text", MODE="password")
+    assert shown(hass, "text", NAME).state == "unknown"
+    await define(hass, client, TYPE="text")
+    state = shown(hass, "text", NAME)
+    assert state.state == "unknown"
+    assert "published" not in state.attributes
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_a_command_that_becomes_secret(
+    hass: HomeAssistant, hub: Hub, connect: Connect, is_new: bool
+) -> None:
+    """One that was stored before is shown no more."""
+    client = await connect("garden")
+    if not is_new:
+        await define(hass, client, TYPE="text")
+    command = f"{NAME}/set"
+    await define(hass, client, VARIABLE=command, TYPE="sensor")
+    await client.ok("PUB", VARIABLE=command, VALUE="swordfish")
+    await until(lambda: shown(hass, "sensor", command).state == "swordfish")
+    await define(hass, client, TYPE="text", MODE="password")
+    assert shown(hass, "sensor", command).state == "unknown"
+
+
 async def test_triggers_see_what_was_published(
     hass: HomeAssistant, hub: Hub, connect: Connect
 ) -> None:

@@ -407,6 +407,32 @@ async def test_expiry(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
     assert shown(hass, "sensor", NAME).state == "5"
 
 
+async def test_a_value_of_the_future(
+    hass: HomeAssistant, hub: Hub, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the clock was wrong once it is out of date, as long as its time is later than now."""
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE=NAME, TYPE="sensor", EXPIRE="60")
+    await client.ok("PUB", VARIABLE=NAME, VALUE="5")
+    await until(lambda: shown(hass, "sensor", NAME).state == "5")
+    now = hub.broker.now
+    for wrong, state in ((-3600, "unavailable"), (30, "5"), (90, "unavailable")):
+        monkeypatch.setattr(hub.broker, "now", lambda wrong=wrong: now() + wrong)
+        await until(lambda state=state: shown(hass, "sensor", NAME).state == state)
+
+
+async def test_expiry_that_is_described_no_more(
+    hass: HomeAssistant, hub: Hub, connect: Connect
+) -> None:
+    """A value that was out of date counts again."""
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE=NAME, TYPE="sensor", EXPIRE="1")
+    await client.ok("PUB", VARIABLE=NAME, VALUE="5")
+    await until(lambda: shown(hass, "sensor", NAME).state == "unavailable")
+    await client.ok("DEF", VARIABLE=NAME, TYPE="sensor")
+    assert shown(hass, "sensor", NAME).state == "5"
+
+
 async def test_restart(
     hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
 ) -> None:
