@@ -172,6 +172,7 @@ TORN = {
         A.replace("2027-01-15T08:00:00.123Z", "yesterday"),
         A.replace("RECEIPTS=1000", "RECEIPTS=-1"),
         A.replace("RECEIPTS=1000", "RECEIPTS="),
+        A.replace("RECEIPTS=1000", "RECEIPTS=" + "9" * 15),
         A.replace("RECEIPTS=1000", "RECEIPTS=" + "9" * 5000),
     ],
     "messages/7.txt": [
@@ -186,6 +187,7 @@ TORN = {
         SEVEN.replace("TTL=60", "TTL=inf"),
         SEVEN.replace("UNTIL=2027", "UNTIL=99999"),
         SEVEN.replace("RECEIPT=3", "RECEIPT=three"),
+        SEVEN.replace("RECEIPT=3", "RECEIPT=" + "9" * 15),
         "x" * 300_000,
     ],
     "messages/x.txt": [SEVEN],
@@ -307,6 +309,70 @@ def test_too_long_for_the_limits_of_now(tmp_path: Path) -> None:
     assert Store(tmp_path).load().messages == []
     assert path.exists()
     assert len(Store(tmp_path, max_line=8192).load().messages) == 1
+
+
+def test_numbers_of_files_put_aside_are_not_used_again(tmp_path: Path) -> None:
+    """Torn or not: a message of the same number would be in the way of one that comes back."""
+    _put(tmp_path / "messages/7.txt", "torn")
+    _put(tmp_path / "messages/9.txt.bad", "torn")
+    _put(tmp_path / "messages/12.txt.2.bad", "torn")
+    assert Store(tmp_path).load().last_serial == 12
+    (tmp_path / "messages/12.txt.2.bad").unlink()
+    broker = _house("a", "b")
+    broker.restore(*Store(tmp_path).load())
+    _send(Peer(broker, "b"), "new")
+    assert "$MESSAGES/10" in broker.changed
+
+
+def test_two_messages_of_one_number(tmp_path: Path) -> None:
+    """The one that was put aside takes no other's place, however long its time is."""
+    _put(tmp_path / "messages/7.txt", SEVEN)
+    _put(tmp_path / "messages/7.txt.bad", SEVEN.replace("UNTIL=2027", "UNTIL=2028"))
+    store = Store(tmp_path)
+    assert store.load().messages == [MESSAGE]
+    store.save({MESSAGE.name: MESSAGE})
+    assert _messages(tmp_path) == ["7.txt"]
+    assert Store(tmp_path).load().messages == [MESSAGE]
+
+
+LARGE = "9" * 15
+
+
+@pytest.mark.parametrize("file", [LARGE, "1" + "0" * 15, "9" * 200])
+def test_a_number_that_can_not_be_counted_on_from(tmp_path: Path, file: str) -> None:
+    """It is kept aside, and the numbers go on after the others."""
+    _put(tmp_path / f"messages/{file}.txt", SEVEN)
+    _put(tmp_path / f"messages/{LARGE[1:]}.txt", SEVEN)
+    broker = _house("a", "b")
+    store = Store(tmp_path)
+    broker.restore(*store.load())
+    _send(Peer(broker, "b"), "new")
+    (name,) = [name for name in broker.changed if name.startswith("$MESSAGES/")]
+    store.save({name: broker.archive.stored(name)})
+    found = Store(tmp_path).load()
+    assert [one.value for one in found.messages] == [MESSAGE.value, "new"]
+    assert found.last_serial == int(LARGE[1:]) + 1
+    assert f"{file}.txt.bad" in _messages(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "folder"])
+def test_the_clock_is_no_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """It is not waited for; it is kept aside, and written again."""
+    if kind == "folder":
+        (tmp_path / "saved").mkdir()
+    else:
+        os.mkfifo(tmp_path / ("saved" if kind == "pipe" else "pipe"))
+    if kind == "link to a pipe":
+        (tmp_path / "saved").symlink_to("pipe")
+    store = Store(tmp_path)
+    assert store.load().clock is None
+    assert len(caplog.messages) == 1
+    assert (tmp_path / "saved.bad").exists()
+    clock = StoredClock(TIME, stopped=True)
+    assert not store.save({CLOCK: clock}).failed
+    assert Store(tmp_path).load().clock == clock
 
 
 @pytest.mark.parametrize("folder", ["devices", "messages"])
@@ -507,6 +573,63 @@ def test_a_pause_holds_them(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("given_up", [False, True])
+def test_numbers_go_on_in_a_pause(tmp_path: Path, given_up: bool) -> None:
+    """As they do where the disk fails: devices get their messages, and the files stay as they are."""
+    broker, store = _house("a", "b"), ScriptedStore(tmp_path)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            a, b = Peer(broker), Peer(broker, "b")
+            await saver.save()
+            saver.pause(3600)
+            a.send("COMMAND=ID | ID=a | RECEIPTS=YES")
+            a.take()
+            for i in range(3):
+                _send(b, i)
+            assert a.take() == []
+            if given_up:
+                store.go_on.clear()
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await saver.save()
+            count = len(store.batches)
+            await until(lambda: b"".join(a.sink.written).count(b"RECEIPT=") == 3)
+            assert len(store.batches) == count
+            for number in (1, 2):
+                a.send(f"COMMAND=GOT | RECEIPT={number}")
+            store.go_on.set()
+            saver.resume()
+            path = tmp_path / "devices/a.txt"
+            await until(partial(_holds, path, f"RECEIPTS={RESERVE} "))
+            await until(partial(_holds, tmp_path / "messages/3.txt", "RECEIPT=3 "))
+            await until(lambda: _messages(tmp_path) == ["3.txt"])
+
+    asyncio.run(main())
+
+
+def test_messages_do_not_pile_up_in_a_pause(tmp_path: Path) -> None:
+    """What was never on file needs nothing, however long it was there; what is on file goes afterwards."""
+    broker, store = _house("a", "b"), ScriptedStore(tmp_path)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            b = Peer(broker, "b")
+            _send(b, "on file")
+            await saver.save()
+            saver.pause(3600)
+            for i in range(20):
+                _send(b, i)
+            await asyncio.sleep(0.7)
+            Peer(broker, "a")
+            await until(lambda: "$MESSAGES/21" not in broker.changed)
+            assert [n for n in broker.changed if "MESSAGES" in n] == ["$MESSAGES/1"]
+            saver.resume()
+            await until(lambda: _messages(tmp_path) == [])
+
+    asyncio.run(main())
+
+
 def test_a_save_that_is_given_up_loses_nothing(tmp_path: Path) -> None:
     """What was in it is written within its time, not at the next interval."""
     broker, store = _house("a", "b"), ScriptedStore(tmp_path)
@@ -593,6 +716,49 @@ def test_another_folder_in_its_place(tmp_path: Path) -> None:
                 await until((data / file).exists)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_the_folder_has_gone_before_the_end(tmp_path: Path, sent: bool) -> None:
+    """A clean stop leaves everything on file, whatever of it has changed, in a folder for its owner only."""
+    data = tmp_path / "data"
+    broker, store = _house("a", "b"), ScriptedStore(data)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            b = Peer(broker, "b")
+            _send(b, 1)
+            broker.publish("v", "1", device="")
+            broker.publish("w", "1", device="")
+            await saver.save()
+            shutil.rmtree(data)
+            if sent:
+                _send(b, 2)
+
+    asyncio.run(main())
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    found = Store(data).load()
+    assert sorted(one.name for one in found.variables) == ["v", "w"]
+    assert sorted(one.id for one in found.devices) == ["a", "b"]
+    assert [one.value for one in found.messages] == ["1", "2"][: 1 + sent]
+    assert found.clock is not None
+    assert found.clock.stopped
+
+
+def test_all_is_lost_with_the_folder_of_all(tmp_path: Path) -> None:
+    """Whatever is saved first: the others are known to be lost, too."""
+    data = tmp_path / "data"
+    store = Store(data)
+    assert not store.save({one.name: one for one in (DEVICE, MESSAGE)}).failed
+    shutil.rmtree(data)
+    outcome = store.save({MESSAGE.name: MESSAGE})
+    assert sorted(outcome.lost) == [DEVICE.name, MESSAGE.name]
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert Store(data).load().messages == [MESSAGE]
+    shutil.rmtree(data)
+    data.write_text("in the way")
+    outcome = store.save({MESSAGE.name: None, DEVICE.name: None})
+    assert outcome.failed.keys() == {MESSAGE.name}
 
 
 # The time of the last save

@@ -238,6 +238,10 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+def _files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.txt"))
+
+
 def test_many_variables_are_saved_in_small_batches(tmp_path: Path) -> None:
     """The loop never takes more than a batch of snapshots at once, and goes on between."""
     broker, store = Broker(), ScriptedStore(tmp_path)
@@ -408,6 +412,105 @@ def test_a_pause(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert "VALUE=4 |" in (tmp_path / "a.txt").read_text()
+
+
+def test_names_do_not_pile_up_in_a_pause(tmp_path: Path) -> None:
+    """What has come and gone meanwhile needs nothing; the files of the others go afterwards."""
+    broker, store = Broker(), ScriptedStore(tmp_path)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            for name in ("gone", "again"):
+                broker.publish(name, "1", device="")
+            await saver.save()
+            store.batches.clear()
+            saver.pause(3600)
+            for i in range(1000):
+                broker.publish(f"v{i}", "1", device="")
+                broker.delete(f"v{i}")
+            for name in ("gone", "again"):
+                broker.delete(name)
+            broker.publish("again", "2", device="")
+            assert broker.changed.keys() == {"gone", "again"}
+            saver.resume()
+            await until(lambda: _files(tmp_path) == [])
+            assert [sorted(batch) for batch in store.batches] == [["again", "gone"]]
+
+    asyncio.run(main())
+    assert _files(tmp_path) == ["again.txt"]
+
+
+def test_what_comes_and_goes_during_a_save_in_a_pause(tmp_path: Path) -> None:
+    """A file that such a save still writes is removed after all."""
+    broker, store = Broker(), ScriptedStore(tmp_path)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            await saver.save()
+            saver.pause(3600)
+            broker.publish("v", "1", device="")
+            store.go_on.clear()
+            saving = asyncio.ensure_future(saver.save())
+            await until(lambda: any("v" in batch for batch in store.batches))
+            broker.delete("v")
+            store.go_on.set()
+            await saving
+            assert _files(tmp_path) == ["v.txt"]
+            saver.resume()
+            await until(lambda: _files(tmp_path) == [])
+
+    asyncio.run(main())
+
+
+def test_a_variable_that_is_to_be_saved_soon(tmp_path: Path) -> None:
+    """As it is then, within a second, also where it was deleted before; the others wait."""
+    broker, store = Broker(), ScriptedStore(tmp_path)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            for name in ("v", "w", "x"):
+                broker.publish(name, "1", device="")
+            await saver.save()
+            for name in ("v", "w", "x"):
+                broker.publish(name, "2", device="")
+            saver.stored_changed("v")
+            await until(partial(_holds, tmp_path / "v.txt", "VALUE=2 |"))
+            broker.delete("w")
+            broker.publish("w", "3", device="")
+            saver.stored_changed("w")
+            await until(partial(_holds, tmp_path / "w.txt", "VALUE=3 |"))
+            saver.stored_changed("x")
+            broker.delete("x")
+            await until(lambda: _files(tmp_path) == ["v.txt", "w.txt"])
+            broker.publish("v", "4", device="")
+            await asyncio.sleep(0.7)
+            assert "VALUE=2 |" in (tmp_path / "v.txt").read_text()
+            assert not broker.changed.keys() - {"v"}
+
+    asyncio.run(main())
+
+
+def test_a_save_that_is_given_up_leaves_what_is_to_be_saved_soon(
+    tmp_path: Path,
+) -> None:
+    """It is written as it is, not removed, within its time."""
+    broker, store = Broker(), ScriptedStore(tmp_path)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            broker.publish("v", "1", device="")
+            await saver.save()
+            broker.publish("v", "2", device="")
+            saver.stored_changed("v")
+            store.go_on.clear()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await saver.save()
+            broker.publish("v", "3", device="")
+            store.go_on.set()
+            await until(partial(_holds, tmp_path / "v.txt", "VALUE=3 |"))
+
+    asyncio.run(main())
 
 
 def test_unsaved_deletions_do_not_pile_up(tmp_path: Path) -> None:

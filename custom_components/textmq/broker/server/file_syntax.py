@@ -15,6 +15,8 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _PADDING: Final = b"\0 \t"
 _LINE_ENDS: Final = re.compile(rb"[\r\n]+")
 _MAX_DIGITS: Final = 15
+MAX_NUMBER: Final = 10**_MAX_DIGITS - 10**12
+"""The largest number that is read: a larger one is none that this broker has counted to."""
 _SHORTEST: Final = "START|COMMAND=|END"
 
 
@@ -75,9 +77,10 @@ def read_time(text: str) -> float:
 
 
 def read_whole_number(text: str) -> int:
-    """Read a number above 0. Raises ValueError."""
-    if not (text.isdecimal() and len(text) <= _MAX_DIGITS and int(text)):
-        raise ValueError("not a whole number above 0")
+    """Read a number from 1 to MAX_NUMBER. Raises ValueError."""
+    is_short = text.isdecimal() and len(text) <= _MAX_DIGITS
+    if not (is_short and 0 < int(text) <= MAX_NUMBER):
+        raise ValueError(f"not a whole number from 1 to {MAX_NUMBER}")
     return int(text)
 
 

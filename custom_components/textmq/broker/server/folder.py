@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import logging
 import os
 from pathlib import Path
+import stat
 from typing import Final, NamedTuple, Protocol, Self
 
 from ..core.stored import Stored, StoredClock, StoredDevice, StoredMessage
@@ -107,11 +108,17 @@ def reason(err: Exception) -> str:
 class Folder[T: Variable | StoredDevice | StoredMessage]:
     """One folder. Every method touches the disk: call it off the event loop."""
 
-    def __init__(self, path: Path, what: str, load: Load[T]) -> None:
-        """Keep the files in a folder, which is made when it is needed; what says in the log what they hold."""
+    def __init__(
+        self, path: Path, what: str, load: Load[T], *, parents: bool = False
+    ) -> None:
+        """Keep the files in a folder, which is made when it is needed, with parents those above it too.
+
+        what says in the log what they hold.
+        """
         self.path = path
         self.outdated: list[str] = []
         """Names of what was loaded from files that are to be renamed or removed."""
+        self._parents = parents
         self._what = what
         self._load = load
         self._identity: tuple[int, int] | None = None
@@ -234,19 +241,14 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
         An unchanged value's time is written when it is REWRITE_AFTER seconds newer than that
         in the file; with exact, always.
         """
-        if self._identity is None and not any(contents.values()):
+        if not (self.is_known or any(contents.values())):
             # No folder is made only to remove something from it.
             return
         try:
             if not self.open():
-                outcome.lost += self._records
-                self._records.clear()
+                self.lose(outcome)
         except OSError as err:
-            outcome.failed |= {
-                name: reason(err)
-                for name, content in contents.items()
-                if content is not None or self._holds(name)
-            }
+            self.fail(contents, err, outcome)
             return
         for name, content in contents.items():
             try:
@@ -255,6 +257,24 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
             except Exception as err:  # noqa: BLE001
                 outcome.failed[name] = reason(err)
 
+    @property
+    def is_known(self) -> bool:
+        """The folder has been there."""
+        return self._identity is not None
+
+    def lose(self, outcome: Outcome) -> None:
+        """Note that the files have gone with their folder."""
+        outcome.lost += self._records
+        self._records.clear()
+
+    def fail(self, contents: Contents, err: OSError, outcome: Outcome) -> None:
+        """Note that nothing can be written or removed."""
+        outcome.failed |= {
+            name: reason(err)
+            for name, content in contents.items()
+            if content is not None or self.holds(name)
+        }
+
     def open(self) -> bool:
         """Make the folder where it is missing; returns whether it is still the same one.
 
@@ -262,7 +282,7 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
         """
         known = self._identity
         try:
-            self.path.mkdir(mode=0o700, parents=True)
+            self.path.mkdir(mode=0o700, parents=self._parents)
         except FileExistsError:
             if not self.path.is_dir():
                 raise
@@ -284,7 +304,7 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
                 path.unlink(missing_ok=True)
             except OSError:
                 # Where nothing can be removed, names that were never on file would pile up as failed.
-                if self._holds(name):
+                if self.holds(name):
                     raise
             self._records.pop(name, None)
         else:
@@ -298,7 +318,7 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
         self._remove_superfluous(name)
         return True
 
-    def _holds(self, name: str) -> bool:
+    def holds(self, name: str) -> bool:
         """Tell whether there is, or may be, a file of a name."""
         return (
             name in self._records
@@ -317,7 +337,13 @@ class Folder[T: Variable | StoredDevice | StoredMessage]:
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file. Raises ValueError where it is larger than any of ours, OSError where it can't be read."""
+    """Read a file.
+
+    Raises ValueError where it is none, or larger than any of ours, OSError where it can't be read.
+    """
+    # To open a pipe or a device may take for ever.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("not a file")
     with path.open("rb") as file:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:

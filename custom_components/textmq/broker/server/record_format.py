@@ -142,7 +142,8 @@ def load_message(content: bytes, file: str, max_line: int) -> Loaded[StoredMessa
         is_complete = next_message(messages) is None and re == message.re
     except ValueError:
         is_complete = False
-    return Loaded(message, is_complete, (message.until, True))
+    # Of two messages of one number none is newer: the one whose file was not put aside stays.
+    return Loaded(message, is_complete, (0, True))
 
 
 # The time of the last save

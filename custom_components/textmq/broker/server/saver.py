@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
-from itertools import chain, islice
+from itertools import batched, chain, islice
 import logging
 import math
 from types import MappingProxyType
@@ -121,7 +121,9 @@ class Saver(Observer):
         self._told = 0
         """How many of the reasons were told."""
         self._urgent: dict[str, None] = {}
-        """Variables whose files are to go, even where they have come into being again, and what a save has left."""
+        """Variables whose files are to go, even where they have come into being again."""
+        self._soon: dict[str, None] = {}
+        """Names in `changed` whose content is as urgent."""
         self._save_at = math.inf
         self._retry_at = math.inf
         self._urgent_at = math.inf
@@ -146,7 +148,7 @@ class Saver(Observer):
         self._left |= dict.fromkeys(self._store.outdated)
         self._save_at = loop.time() + self._interval
         # That of the stop before must not stand there should this run be killed.
-        self._urge((CLOCK,), delay=0)
+        self._want_soon((CLOCK,), delay=0)
         self._unobserve = self._broker.observe(self)
         self._broker.archive.saving_begins()
         self._task = loop.create_task(self._run())
@@ -170,25 +172,40 @@ class Saver(Observer):
             )
 
     async def _save_rest(self) -> None:
-        while self._broker.changed or self._left or self._urgent:
+        while True:
             await self._save_all(exact=True)
-            if not (self._broker.changed or self._urgent) and len(self._left) <= len(
-                self._failed
-            ):
+            if self._is_more_to_save():
+                continue
+            async with self._lock:
+                await self._save_batch({CLOCK: StoredClock(self._broker.now(), True)})
+            # That may have been the first to show that the folder has gone.
+            if not self._is_more_to_save():
                 break
-        async with self._lock:
-            await self._save_batch({CLOCK: StoredClock(self._broker.now(), True)})
         if self._failed:
             _LOGGER.error("%s files could not be saved", len(self._failed))
 
+    def _is_more_to_save(self) -> bool:
+        """Tell whether there is more than what has failed."""
+        left = self._left.keys() - self._failed.keys()
+        return bool(self._broker.changed or self._urgent or left)
+
     def pause(self, seconds: float) -> None:
-        """Let the files alone for a time, or until `resume`: only `save` and `stop` write."""
+        """Let the files alone for a time, or until `resume`: only `save` and `stop` write.
+
+        Numbers of receipts go on meanwhile, as they do where the disk fails.
+        """
         self._paused_until = asyncio.get_running_loop().time() + seconds
 
     def resume(self) -> None:
         """End a pause: what has fallen due is written."""
+        if self._urgent_at < math.inf:
+            self._urgent_at = -math.inf
         self._paused_until = -math.inf
         self._wake.set()
+
+    @property
+    def _is_paused(self) -> bool:
+        return asyncio.get_running_loop().time() < self._paused_until
 
     async def save(self, *, exact: bool = True) -> Mapping[str, str]:
         """Save all that has changed; returns what could not be, each with the reason.
@@ -202,8 +219,9 @@ class Saver(Observer):
         async with self._lock:
             changed = self._broker.take_changed()
             left, self._left = self._left, {}
-            self._urgent |= {name: None for name in changed if _is_urgent(name)}
-            names = (name for name in changed if not _is_urgent(name))
+            first = [name for name in changed if _is_urgent(name) or name in self._soon]
+            self._want_soon(first)
+            names = [name for name in changed if name not in self._broker.changed]
             await self._save_names(chain(left, names, more), exact=exact)
             return MappingProxyType(self._failed)
 
@@ -211,17 +229,36 @@ class Saver(Observer):
 
     @override
     def variable_deleted(self, variable: Variable) -> None:
-        self._urge((variable.name,))
+        name = variable.name
+        self._soon.pop(name, None)
+        if self._is_paused and self._was_never_written(name):
+            # Names that come and go would pile up until the end of the pause.
+            self._broker.changed.pop(name, None)
+        else:
+            self._urge((name,))
+
+    def _was_never_written(self, name: str) -> bool:
+        """Tell whether there is no file of a name, nor one to come from a save that goes on."""
+        return not (
+            self._lock.locked() or name in self._left or self._store.may_hold(name)
+        )
 
     @override
     def stored_changed(self, name: str) -> None:
         # The name stays in `changed`: what goes again before its time is taken from there.
-        self._hurry(URGENT_DELAY)
+        self._want_soon((name,))
 
-    def _urge(self, names: Iterable[str], delay: float = URGENT_DELAY) -> None:
-        """Save these names within so many seconds."""
+    def _urge(self, names: Iterable[str]) -> None:
+        """Let the files of these variables go soon."""
         if added := dict.fromkeys(names):
             self._urgent |= added
+            self._hurry(URGENT_DELAY)
+
+    def _want_soon(self, names: Iterable[str], delay: float = URGENT_DELAY) -> None:
+        """Save these names, as they are then, within so many seconds."""
+        if added := dict.fromkeys(names):
+            self._broker.changed.update(added)
+            self._soon |= added
             self._hurry(delay)
 
     def _hurry(self, delay: float) -> None:
@@ -234,15 +271,19 @@ class Saver(Observer):
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping:
-            due = min(self._save_at, self._retry_at, self._urgent_at)
-            wait = max(due, self._paused_until) - loop.time()
+            is_paused = self._is_paused
+            others = (
+                (self._paused_until,) if is_paused else (self._save_at, self._retry_at)
+            )
+            wait = min(self._urgent_at, *others) - loop.time()
             if wait > 0:
                 self._wake.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait)
                 continue
             try:
-                await self._save_due(loop.time())
+                now = loop.time()
+                await (self._go_on_unwritten() if is_paused else self._save_due(now))
             except Exception:
                 _LOGGER.exception("Saving failed")
                 await asyncio.sleep(URGENT_DELAY)
@@ -257,6 +298,24 @@ class Saver(Observer):
             names = tuple(self._failed)
         async with self._lock:
             await self._save_names(names, exact=False)
+
+    async def _go_on_unwritten(self) -> None:
+        """Go on with what waits to be on file, which can't be for a while: it is written after the pause.
+
+        Even a file that is whole at any time must not be written: one that goes meanwhile, as the
+        unfinished ones beside them do, would end a backup.
+        """
+        self._urgent_at = self._paused_until
+        for names in batched([*filter(_is_urgent, self._soon)], BATCH, strict=False):
+            contents: dict[str, Content | None] = {}
+            for name in names:
+                self._soon.pop(name, None)
+                self._take_content(name, contents)
+                if not contents.get(name) and self._was_never_written(name):
+                    self._broker.changed.pop(name, None)
+            self._broker.archive.saved(names)
+            self._broker.flush()
+            await asyncio.sleep(0)
 
     # Saving
 
@@ -274,7 +333,7 @@ class Saver(Observer):
         finally:
             given_up = (*batch, *rest)
             self._left |= dict.fromkeys(given_up)
-            self._urge(filter(_is_urgent, given_up))
+            self._want_soon(filter(_is_urgent, given_up))
             self._plan_retry(loop.time())
             self._tell()
 
@@ -285,16 +344,20 @@ class Saver(Observer):
             self._retry_at = now + min(self._interval, RETRY_DELAY)
 
     async def _save_urgent(self) -> None:
-        """Save what is urgent by now; what becomes so meanwhile has a time of its own."""
+        """Save what is urgent by now; what becomes so meanwhile has its own time."""
         self._urgent_at = math.inf
-        again, self._urgent = self._urgent, {}
-        rest = iter(again | dict.fromkeys(filter(_is_urgent, self._broker.changed)))
+        going, self._urgent = self._urgent, {}
+        soon, self._soon = self._soon, {}
+        soon |= dict.fromkeys(filter(_is_urgent, self._broker.changed))
+        rest = iter(going | soon)
         batch: tuple[str, ...] = ()
         try:
             while batch := tuple(islice(rest, BATCH)):
-                await self._save_batch(self._take_urgent(batch, again))
+                await self._save_batch(self._take_urgent(batch, soon))
         finally:
-            self._urge(chain(batch, rest))
+            given_up = (*batch, *rest)
+            self._want_soon(name for name in given_up if name in soon)
+            self._urge(name for name in given_up if name not in soon)
 
     def _take(self, names: Iterable[str]) -> Contents:
         """Take what is to be on file now."""
@@ -304,16 +367,16 @@ class Saver(Observer):
             self._take_content(name, contents)
         return contents
 
-    def _take_urgent(self, names: Iterable[str], again: Container[str]) -> Contents:
+    def _take_urgent(self, names: Iterable[str], soon: Container[str]) -> Contents:
         """Take what is to be on file now; the files of deleted variables go in any case."""
         broker = self._broker
         contents: dict[str, Content | None] = {}
         for name in names:
-            if not _is_urgent(name):
+            if name not in soon:
                 contents[name] = None
                 if broker.variables.get(name) is None:
                     broker.changed.pop(name, None)
-            elif name in broker.changed or name in again:
+            elif name in broker.changed:
                 broker.changed.pop(name, None)
                 self._take_content(name, contents)
         return contents

@@ -20,8 +20,8 @@ from .file_names import (
     UNFINISHED,
     folder_of,
 )
-from .file_syntax import Loaded
-from .folder import Contents, Folder, Outcome, read_file, reason
+from .file_syntax import MAX_NUMBER, Loaded
+from .folder import Content, Contents, Folder, Outcome, read_file, reason
 from .record_format import load_clock, load_device, load_message
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,7 +37,10 @@ class Archived(NamedTuple):
     clock: StoredClock | None
     """When the broker saved last; None where that is not known."""
     last_serial: int
-    """The largest number that a message's file has, whether it could be read or not."""
+    """The largest number that a message's file has, whether it could be read or not.
+
+    Those above MAX_NUMBER are not the broker's.
+    """
 
 
 class Store:
@@ -62,7 +65,7 @@ class Store:
         def device(content: bytes, _: str) -> Loaded[StoredDevice]:
             return load_device(content, max_line)
 
-        self._variables = Folder(folder, "variables", variable)
+        self._variables = Folder(folder, "variables", variable, parents=True)
         self._devices = Folder(folder / DEVICES_FOLDER, "devices", device)
         self._messages = Folder(
             folder / MESSAGES_FOLDER,
@@ -105,7 +108,8 @@ class Store:
             stems = [path.name.split(".")[0] for path in self._messages.path.iterdir()]
         except OSError:
             return 0
-        return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
+        serials = (int(stem) for stem in stems if stem.isdecimal())
+        return max((one for one in serials if one <= MAX_NUMBER), default=0)
 
     def _load_clock(self) -> StoredClock | None:
         path = self.folder / CLOCK_FILE
@@ -130,17 +134,37 @@ class Store:
         in the file; with exact, always.
         """
         outcome = Outcome()
+        places: dict[str, dict[str, Content | None]] = {
+            one: {} for one in self._folders
+        }
+        for name, content in contents.items():
+            places[folder_of(name)][name] = content
+        root = self._variables
         with self._lock:
+            if not (root.is_known or any(contents.values())):
+                return outcome
+            try:
+                is_lost = not root.open()
+            except OSError as err:
+                for place, folder in self._folders.items():
+                    folder.fail(places[place], err, outcome)
+                return outcome
             for place, folder in self._folders.items():
-                chosen = {
-                    name: content
-                    for name, content in contents.items()
-                    if folder_of(name) == place
-                }
                 # Where the folder of all has gone, those in it have gone, too.
-                if chosen or outcome.lost:
-                    folder.save(chosen, outcome, exact=exact)
+                if is_lost:
+                    folder.lose(outcome)
+                if places[place]:
+                    folder.save(places[place], outcome, exact=exact)
         return outcome
+
+    def may_hold(self, name: str) -> bool:
+        """Tell whether there is, or may soon be, a file of a name; waits for nothing."""
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            return self._folders[folder_of(name)].holds(name)
+        finally:
+            self._lock.release()
 
 
 def _load_folder[T: StoredDevice | StoredMessage](folder: Folder[T]) -> list[T]:
