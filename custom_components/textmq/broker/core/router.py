@@ -72,6 +72,7 @@ class Router:
         self._devices = devices
         self._owners = owners
         self._sets = sets
+        self._changes = changes
         self._changed = changes.names
         self._limits = limits
         self._observers = observers
@@ -412,4 +413,5 @@ class Router:
             self.delete(variable.name)
         elif variable.value is not None:
             variable.value = None
-            self.save(variable)
+            variable.dirty = True
+            self._changes.add_urgent(variable.name)
