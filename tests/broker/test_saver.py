@@ -535,3 +535,27 @@ def test_unsaved_deletions_do_not_pile_up(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert [path.name for path in data.iterdir()] == ["saved"]
+
+
+def test_a_save_that_was_given_up_does_not_write_last(tmp_path: Path) -> None:
+    """It goes on in its thread: the next one waits for it, so that the newer value stays."""
+    broker, store = Broker(), ScriptedStore(tmp_path)
+
+    async def main() -> None:
+        async with running(broker, store) as (saver, _):
+            await saver.save()
+            broker.publish("x", "1", device="a")
+            store.go_on.clear()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await saver.save()
+            broker.publish("x", "2", device="a")
+            count = len(store.batches)
+            later = asyncio.create_task(saver.save())
+            await asyncio.sleep(0.1)
+            assert len(store.batches) == count
+            store.go_on.set()
+            await later
+            assert "VALUE=2 " in (tmp_path / "x.txt").read_text()
+
+    asyncio.run(main())

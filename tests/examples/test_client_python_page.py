@@ -27,9 +27,7 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 def test_program(broker: BrokerProcess) -> None:
     """It describes, publishes, follows and answers, and comes back with the same descriptions."""
     host, port = broker.address
-    program = PROGRAM.replace(
-        'Client("homeassistant.local"', f'Client("{host}", {port}'
-    )
+    program = PROGRAM.replace('"homeassistant.local"', f'"{host}", {port}')
     assert program != PROGRAM
     for _ in range(2):
         with (

@@ -7,13 +7,14 @@ from itertools import batched, chain, islice
 import logging
 import math
 from types import MappingProxyType
-from typing import Final, Protocol, override
+from typing import Final, override
 
 from ..core.observers import Observer
-from ..core.stored import CLOCK, Stored, StoredClock
+from ..core.stored import CLOCK, StoredClock
 from ..core.variables import SYSTEM, Variable
 from .file_format import Snapshot
 from .folder import Content, Contents, Outcome, reason
+from .saved_broker import SavedBroker
 from .store import Store
 
 _LOGGER = logging.getLogger(__name__)
@@ -30,55 +31,6 @@ MAX_REASONS: Final = 10
 """Reasons to fail that are told: more is one trouble in many words."""
 STOP_TIMEOUT: Final = 60.0
 """Seconds that a stop waits for the disk: Home Assistant gives all its integrations 100."""
-
-
-class VariableTable(Protocol):
-    """Finds variables by name."""
-
-    def get(self, name: str) -> Variable | None:
-        """Return a variable, None where there is none."""
-
-
-class SavedArchive(Protocol):
-    """Knows what is to be on file besides variables."""
-
-    def saving_begins(self) -> None:
-        """From now on what changes is saved, and `saved` tells of it."""
-
-    def stored(self, name: str) -> Stored | None:
-        """Return what is to be on file under a name of core/stored.py, None where nothing is."""
-
-    def saved(self, names: Iterable[str]) -> None:
-        """Take names of core/stored.py that are on file as `stored` has said last, or can't be for a while."""
-
-
-class SavedBroker(Protocol):
-    """What a saver needs of a broker."""
-
-    @property
-    def now(self) -> Callable[[], float]:
-        """The wall's clock, in seconds since 1970."""
-
-    @property
-    def changed(self) -> dict[str, None]:
-        """Names of what is to be saved."""
-
-    def take_changed(self) -> dict[str, None]:
-        """Take these names: they are not to be saved again until they change again."""
-
-    @property
-    def variables(self) -> VariableTable:
-        """The variables; one that is `dirty` is in `changed`."""
-
-    @property
-    def archive(self) -> SavedArchive:
-        """All else."""
-
-    def observe(self, observer: Observer) -> Callable[[], None]:
-        """Tell an observer what happens; returns a function that ends it."""
-
-    def flush(self) -> None:
-        """Write in the next turn of the event loop what clients are to be told."""
 
 
 def _is_urgent(name: str) -> bool:
@@ -128,6 +80,8 @@ class Saver(Observer):
         self._retry_at = math.inf
         self._urgent_at = math.inf
         self._paused_until = -math.inf
+        self._writing: asyncio.Future[Outcome] | None = None
+        """The latest trip to the disk."""
 
     @property
     def interval(self) -> float:
@@ -404,10 +358,14 @@ class Saver(Observer):
         if not contents:
             return
         loop = asyncio.get_running_loop()
+        if self._writing is not None:
+            # A save that was given up goes on in its thread: what is older must not be written last.
+            await asyncio.wait((self._writing,))
+        self._writing = loop.run_in_executor(
+            None, lambda: self._store.save(contents, exact=exact)
+        )
         try:
-            outcome = await loop.run_in_executor(
-                None, lambda: self._store.save(contents, exact=exact)
-            )
+            outcome = await asyncio.shield(self._writing)
         except Exception as err:  # noqa: BLE001
             outcome = Outcome(failed=dict.fromkeys(contents, reason(err)))
         for name in contents:
