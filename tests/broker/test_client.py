@@ -680,3 +680,36 @@ async def test_strict_reader_takes_what_the_client_sends(
         await client.publish("v", " a|b\\c\nü\U0001f600 ")
     message = await asyncio.to_thread(reader.receive)
     assert message["VALUE"] == r"\u0020a\u007cb\\c\n\u00fc\ud83d\ude00\u0020"
+
+
+async def test_what_can_not_be_brought_back(broker: BrokerProcess) -> None:
+    """It is told once, all else is there, and it is not tried again."""
+    refused: list[str] = []
+    client = Client(
+        *broker.address,
+        "node",
+        sleep=soon,
+        on_refused=lambda command, error: refused.append(
+            f"{command.name} {error.reason}"
+        ),
+    )
+    await client.will("$SYS/version", "x")
+    await client.subscribe("a")
+    async with client:
+        await within(client.connected())
+        await client.publish("a", "1")
+        assert isinstance(await within(anext(client)), Value)
+        assert refused == ["WILL read-only"]
+
+
+async def test_an_acknowledgement_without_a_connection(broker: BrokerProcess) -> None:
+    """It is remembered, and the repeated message is not told again."""
+    client = Client(*broker.address, "node", sleep=soon)
+    message = MessageReceived("a", "x", receipt=7)
+    client.acknowledge(message)
+    client.acknowledge(message)
+    client.acknowledge(MessageReceived("a", "without a number"))
+    async with client:
+        await within(client.connected())
+        client.acknowledge(message)
+        await client.publish("a", "1")

@@ -1,5 +1,7 @@
 """A broker that does what no broker should: the client ends, says why, and keeps little (protocol A1, B2, B5)."""
 
+from collections.abc import Callable
+
 import pytest
 
 from custom_components.textmq.broker.client import client_session, outgoing
@@ -16,6 +18,7 @@ from custom_components.textmq.broker.client.deliveries import (
 )
 from custom_components.textmq.broker.client.errors import (
     NotAllowedNow,
+    Refused,
     TooManyUnanswered,
 )
 from custom_components.textmq.broker.client.receipt_ledger import ReceiptLedger
@@ -24,6 +27,7 @@ from custom_components.textmq.broker.client.session_states import (
     SessionState,
     SessionStep,
 )
+from custom_components.textmq.broker.client.wishes import Wishes
 
 from .client import line
 
@@ -303,3 +307,59 @@ def test_the_states_are_a_table() -> None:
         with pytest.raises(NotAllowedNow):
             session.send(command)
     assert session.receive_end() == [Closed("client-close")]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: outgoing.send("a", "x", re=""),
+        lambda: outgoing.send("a", "x", re="x" * 33),
+        lambda: outgoing.send("a", "x", ttl=-1),
+        lambda: outgoing.send("a/b", "x"),
+        lambda: outgoing.will("a//b", "x"),
+        lambda: outgoing.subscribe("a/#/b"),
+    ],
+)
+def test_what_can_not_be_sent(make: Callable[[], outgoing.Command]) -> None:
+    """It is refused before it goes over the wire."""
+    with pytest.raises(Refused):
+        make()
+
+
+def test_all_options_of_commands() -> None:
+    """Each is spelt as the protocol wants it."""
+    assert outgoing.subscribe(
+        "a", full=True, definitions=True, replay=False
+    ).params == {
+        "VARIABLE": "a",
+        "FULL": "YES",
+        "DEF": "YES",
+        "REPLAY": "NO",
+    }
+    assert outgoing.will("a", "x", retain=False).params["RETAIN"] == "NO"
+    assert outgoing.send("a", "x", ttl=5, re="q").params == {
+        "DEVICE": "a",
+        "VALUE": "x",
+        "TTL": "5",
+        "RE": "q",
+    }
+    described = outgoing.describe("a", {"type": "number", "MIN": 1, "HIDDEN": True})
+    assert described.params["MIN"] == "1"
+    assert described.params["HIDDEN"] == "YES"
+
+
+def test_what_is_refused_is_wished_no_more() -> None:
+    """A will and a subscription, and only where they are those of now."""
+    wishes = Wishes()
+    will, subscription = outgoing.will("a", "x"), outgoing.subscribe("a")
+    wishes.set_will(will)
+    wishes.add_subscription(subscription)
+    for stranger in (outgoing.will("a", "x"), outgoing.subscribe("b")):
+        wishes.drop(stranger)
+    assert wishes.restoring(frozenset(), definitions_known=False) == [
+        will,
+        subscription,
+    ]
+    wishes.drop(will)
+    wishes.drop(subscription)
+    assert wishes.restoring(frozenset(), definitions_known=False) == []

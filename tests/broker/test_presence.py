@@ -321,3 +321,30 @@ def test_a_clock_that_goes_back_over_a_restart(house: House) -> None:
     assert house.broker.devices.is_there("a")
     house.wait(61)
     assert not house.broker.devices.is_there("a")
+
+
+def test_no_room_at_a_start(house: House) -> None:
+    """The numbers and the presence of a device are kept all the same, until there is room."""
+    house.peer("a").send("COMMAND=CLOSE | SLEEP=600")
+    house.restart()
+    house.broker.limits.devices = 1
+    house.peer("reader")
+    house.broker.restore(
+        devices=[
+            StoredDevice("a", "ASLEEP UNTIL=2027-01-15T09:00:00Z", 0, receipts=1000),
+            StoredDevice("other", "", 0, receipts=5),
+        ]
+    )
+    assert _value(house) == "ASLEEP UNTIL=2027-01-15T09:00:00Z"
+    stored = house.broker.archive.stored("$DEVICES/a")
+    assert getattr(stored, "receipts", 0) == 1000
+
+
+def test_a_will_for_which_there_is_no_room(house: House) -> None:
+    """It is not published, and nothing else breaks."""
+    house.broker.limits.variables = 0
+    a = house.peer("a")
+    a.send("COMMAND=WILL | VARIABLE=v | VALUE=lost")
+    a.session.lost()
+    assert house.broker.variables.get("v") is None
+    assert _value(house) == "DISCONNECTED SINCE=2027-01-15T08:01:00Z"

@@ -17,7 +17,7 @@ def posix_time_zone(name: str | None = None) -> str:
         name = os.environ.get("TZ", "").removeprefix(":")
     try:
         content = _read(name) if name else _LOCAL.read_bytes()
-    except (OSError, ValueError, ModuleNotFoundError):
+    except (OSError, ValueError, LookupError, ImportError):
         return ""
     # RFC 9636: the footer of a file from version 2 on is the rule, between line feeds.
     *_, footer, end = (b"", b"", *content.split(b"\n"))
