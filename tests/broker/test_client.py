@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 import socket
+import struct
 import time
 from typing import Final
 
@@ -713,3 +714,56 @@ async def test_an_acknowledgement_without_a_connection(broker: BrokerProcess) ->
         await within(client.connected())
         client.acknowledge(message)
         await client.publish("a", "1")
+
+
+async def test_a_broker_that_does_not_read_for_a_while() -> None:
+    """The client waits with what it has to say, and goes on."""
+    async with fake_broker() as (address, connections), Client(*address) as client:
+        await within(client.connected())
+        reader, writer = await connections()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        tasks = [
+            asyncio.create_task(client.publish("a", "x" * 4000, ack=False))
+            for _ in range(2000)
+        ]
+        await asyncio.sleep(0.2)
+        assert not all(one.done() for one in tasks)
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        got = 0
+        while got < 2000:
+            data = await within(reader.readline())
+            got += data.startswith(b"START | COMMAND=PUB ")
+            if data == line("HELLO?"):
+                writer.write(line("HELLO!"))
+        await within(asyncio.gather(*tasks))
+
+
+async def test_a_connection_that_is_reset() -> None:
+    """The status says so, in the system's words."""
+    told: list[Status] = []
+    async with (
+        fake_broker() as (address, connections),
+        Client(*address, sleep=soon, on_status=told.append) as client,
+    ):
+        await within(client.connected())
+        _, writer = await connections()
+        taken = writer.get_extra_info("socket")
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        await until(lambda: any(one.detail for one in told), "the end")
+    assert any("reset" in one.detail for one in told)
+
+
+async def test_a_connection_that_ends_while_all_is_brought_back() -> None:
+    """What was not brought back then is with the next one."""
+    async with fake_broker() as (address, connections):
+        client = Client(*address, sleep=soon)
+        await client.subscribe("a")
+        async with client:
+            reader, writer = await connections()
+            assert await within(reader.readline()) == line("SUB", VARIABLE="a")
+            writer.transport.abort()
+            reader, writer = await connections()
+            assert await within(reader.readline()) == line("SUB", VARIABLE="a")
+            writer.write(line("OK"))
+            await within(client.connected())
