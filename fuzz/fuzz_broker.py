@@ -20,8 +20,9 @@ with atheris.instrument_imports(include=["custom_components.textmq.broker"]):
 SEPARATOR: Final = b"\xfe"
 LONGEST: Final = 4096
 LINE: Final = re.compile(
-    r"COMMAND=[A-Z]+[!?]?(?: \| [A-Z]+=[^|\x00-\x1f\x7f-\uffff]*)*"
+    r"COMMAND=[A-Z]+[!?]?(?: \| [^|= \x00-\x1f\x7f-\uffff]+=[^|\x00-\x1f\x7f-\uffff]*)*"
 )
+"""Keys that the broker does not know are passed on as they came."""
 MODES: Final = tuple(AccessMode)
 GREETING: Final = b"START | COMMAND=HELLO? | END\n"
 UNGREETED: Final = 2
