@@ -29,10 +29,7 @@ class Wire:
     def close(self) -> None:
         """The end needs nothing done."""
 
-    def pause_reading(self) -> None:
-        """Nothing is received by itself."""
-
-    def resume_reading(self) -> None:
+    def set_reading(self, *, reading: bool) -> None:
         """Nothing is received by itself."""
 
     def work_after(self, seconds: float) -> None:

@@ -43,13 +43,9 @@ class Sink:
         """Note the end."""
         self.closed = True
 
-    def pause_reading(self) -> None:
-        """Note that nothing is to be received."""
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        """Note that something may be received."""
-        self.reading = True
+    def set_reading(self, *, reading: bool) -> None:
+        """Note whether something may be received."""
+        self.reading = reading
 
     def work_after(self, seconds: float) -> None:
         """Note when the session wants to go on."""

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from functools import partial
 
 from ..protocol import names, wire
 from ..protocol.reasons import BadReason, Refusal
 from .errors import Refused
-
-_TOKEN_LENGTH: Final = 32
 
 type DescriptionValue = str | int | float | bool | Sequence[str]
 """A text, a number, YES or NO, or a list such as OPTIONS."""
@@ -43,12 +41,7 @@ def _checked(check: Callable[[str], None], text: str) -> str:
 
 
 def _token(key: str, text: str) -> str:
-    if not 1 <= len(text) <= _TOKEN_LENGTH or not text.isprintable():
-        raise Refused(
-            BadReason.MALFORMED,
-            f"{key} has 1 to {_TOKEN_LENGTH} printable characters",
-        )
-    return wire.encode(text)
+    return wire.encode(_checked(partial(names.check_token, key), text))
 
 
 def _seconds(key: str, seconds: int) -> str:

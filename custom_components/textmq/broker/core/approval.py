@@ -12,7 +12,7 @@ from .definition_sets import DefinitionSets
 from .descriptions import Descriptions
 from .device_records import DeviceRecords
 from .devices import Device, Devices, Peer, Will
-from .limits import Limits
+from .limits import MINUTE, Limits
 from .mailbox import Mailbox
 from .observers import Observer, Observers
 from .presence import Presence
@@ -23,8 +23,6 @@ from .traffic import Traffic
 
 _LOGGER = logging.getLogger(__name__)
 
-_MINUTE: Final = 60.0
-"""Seconds in which the connects of an ID are counted."""
 _MAX_GUESTS: Final = 256
 """Addresses of guests that are remembered."""
 
@@ -207,7 +205,7 @@ class Approval:
         device = self._devices.get(session.request.device_id)
         if device is None or device.session is session:
             return False
-        earliest = self._clock() - _MINUTE
+        earliest = self._clock() - MINUTE
         device.connects = [time for time in device.connects if time > earliest]
         return len(device.connects) >= self._limits.max_connects_per_minute
 

@@ -67,7 +67,8 @@ class Broker:
         self._traffic = Traffic()
         self._observers = Observers()
         self._changes = Changes(self._observers)
-        judged_by = fingerprint(version, rules := rules or Rules())
+        rules = rules or Rules()
+        judged_by = fingerprint(version, rules)
         self._sets = DefinitionSets(
             self.variables.get,
             self._changes,
@@ -92,7 +93,12 @@ class Broker:
             now,
         )
         self._descriptions = Descriptions(
-            self._router, owners, self._sets, self._observers, self._traffic
+            self._router,
+            owners,
+            self._sets,
+            self._changes,
+            self._observers,
+            self._traffic,
         )
         self._mailbox = Mailbox(
             self.devices,

@@ -1,6 +1,7 @@
 """What is to be saved: the names of what has changed (protocol A6)."""
 
 from .observers import Observer, Observers
+from .variables import Variable
 
 
 class Changes:
@@ -11,6 +12,11 @@ class Changes:
         self._observers = observers
         self.names: dict[str, None] = {}
         """Always the same object: the way of a publish adds to it itself."""
+
+    def add(self, variable: Variable) -> None:
+        """Note a variable that is to be saved."""
+        variable.dirty = True
+        self.names[variable.name] = None
 
     def add_urgent(self, name: str) -> None:
         """Note what is to be on file within a second."""

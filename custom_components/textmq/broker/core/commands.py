@@ -158,9 +158,8 @@ class Commands:
 
     def _get(self, session: Session, params: Params) -> None:
         pattern = required(params, "VARIABLE")
-        write = (
-            self._router.write_full if flag(params, "FULL", default=False) else _write
-        )
+        full = flag(params, "FULL", default=False)
+        write = self._router.write_full if full else Variable.replay
         found = self._search(session, pattern)
         if not names.is_wildcard(pattern):
             variable = next(found)
@@ -325,10 +324,6 @@ def _answered(steps: Iterator[None], params: Params) -> Iterator[bytes | None]:
         yield bad_line(refusal, params)
     else:
         yield from ok_lines(params)
-
-
-def _write(variable: Variable) -> bytes:
-    return variable.replay()
 
 
 def _values(

@@ -150,8 +150,7 @@ class DefinitionSets:
         self.leave(variable)
         variable.set_token, variable.set_count, variable.set_rules = mark
         self.restored(variable)
-        variable.dirty = True
-        self._changes.names[variable.name] = None
+        self._changes.add(variable)
 
     def members(self, device_id: str, token: str) -> list[Variable]:
         """Return the variables that a set describes."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ..protocol.definitions import Definition
 from ..protocol.reasons import BadReason, Refusal
+from .changes import Changes
 from .definition_sets import DefinitionSets
 from .observers import Observer, Observers
 from .owners import Owners
@@ -21,6 +22,7 @@ class Descriptions:
         router: Router,
         owners: Owners,
         sets: DefinitionSets,
+        changes: Changes,
         observers: Observers,
         traffic: Traffic,
     ) -> None:
@@ -28,6 +30,7 @@ class Descriptions:
         self._router = router
         self._owners = owners
         self._sets = sets
+        self._changes = changes
         self._observers = observers
         self._traffic = traffic
 
@@ -59,7 +62,7 @@ class Descriptions:
         variable.definition, variable.described_by = definition, by
         self._owners.described(variable, taken=taken)
         router.follow_secrets(variable)
-        router.save(variable)
+        self._changes.add(variable)
         self._tell(variable, changed=changed)
         if added:
             self._observers.notify(Observer.variable_added, variable)
@@ -97,7 +100,7 @@ class Descriptions:
     def claim(self, variable: Variable) -> None:
         """Let a variable belong to the device that has described it, where its owner is away."""
         if self._owners.claimed(variable):
-            self._router.save(variable)
+            self._changes.add(variable)
             self._tell(variable, changed=False)
 
     def _tell(self, variable: Variable, *, changed: bool) -> None:
@@ -126,6 +129,6 @@ class Descriptions:
         if variable.owner == device_id:
             self._owners.forget(variable)
         self._owners.published(variable)
-        self._router.save(variable)
+        self._changes.add(variable)
         if variable.definition is not None:
             self._tell(variable, changed=False)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 UNLIMITED: Final = 1 << 62
+MINUTE: Final = 60.0
+"""Seconds in which what is bounded by the minute is counted."""
 
 
 @dataclass(slots=True, kw_only=True)

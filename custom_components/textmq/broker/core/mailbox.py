@@ -6,13 +6,13 @@ from functools import partial
 import logging
 from typing import Final
 
-from ..protocol import names, wire
+from ..protocol import names
 from ..protocol.reasons import BadReason, Refusal
 from .access import Access
 from .changes import Changes
 from .devices import Device, Devices
 from .limits import Limits
-from .messages import KeptMessage, KeptMessages
+from .messages import KeptMessage, KeptMessages, device_busy, message_line
 from .outbox import Outbox
 from .stored import DEVICE_PREFIX, StoredMessage
 from .traffic import Traffic
@@ -101,7 +101,7 @@ class Mailbox:
                 raise Refusal(
                     BadReason.MALFORMED, "a message to every device can't wait: no TTL"
                 )
-            return self._send_to_everyone(sender, _line(sender, value, re))
+            return self._send_to_everyone(sender, message_line(sender, value, re))
         if target.lower() == names.HOME_ASSISTANT:
             return self._send_to_home_assistant(sender, target, value, ttl, re)
         names.check_device_id(target)
@@ -109,14 +109,15 @@ class Mailbox:
         if device is None or device.session is None:
             if ttl is None or not self._is_known(target):
                 raise _no_such_device(target)
-            self._kept.check_room(target, sender, value, ttl)
+            self._kept.check_room(target, sender, value, re, ttl)
             self._kept.add(target, sender, value, ttl, re)
             if device is not None and device.uses_receipts:
                 self._number_all(device)
             return Delivery.QUEUED
         if not ttl:
-            if not device.session.outbox.deliver_message(_line(sender, value, re)):
-                raise _busy(target)
+            line = message_line(sender, value, re)
+            if not device.session.outbox.deliver_message(line):
+                raise device_busy(target)
             self._traffic.sent += 1
             return Delivery.DELIVERED
         return self._send_kept(device, device.session.outbox, sender, value, ttl, re)
@@ -132,17 +133,17 @@ class Mailbox:
     ) -> Delivery:
         """Send to a connected device what is kept until the device has it."""
         if not outbox.has_room:
-            raise _busy(device.id)
+            raise device_busy(device.id)
         if device.wants_receipts or outbox.paused:
             detail = "has not acknowledged" if device.wants_receipts else ""
-            self._kept.check_room(device.id, sender, value, ttl, detail)
+            self._kept.check_room(device.id, sender, value, re, ttl, detail)
         else:
             self._kept.check_ttl(ttl)
             if self._kept.count(device.id) >= _MAX_IN_FLIGHT:
                 outbox.flush()
                 outbox.settle()
                 if self._kept.count(device.id) >= _MAX_IN_FLIGHT:
-                    raise _busy(device.id)
+                    raise device_busy(device.id)
         message = self._kept.add(device.id, sender, value, ttl, re)
         if device.wants_receipts:
             self._tell(device)
@@ -158,7 +159,7 @@ class Mailbox:
             return Delivery.DELIVERED
         if ttl is None:
             raise _no_such_device(target)
-        self._kept.check_room(names.HOME_ASSISTANT, sender, value, ttl)
+        self._kept.check_room(names.HOME_ASSISTANT, sender, value, re, ttl)
         self._kept.add(names.HOME_ASSISTANT, sender, value, ttl, re)
         return Delivery.QUEUED
 
@@ -179,7 +180,7 @@ class Mailbox:
                 else:
                     busy.append(device.id)
         if busy:
-            raise _busy(", ".join(busy[:_MAX_NAMES_IN_DETAIL]))
+            raise device_busy(", ".join(busy[:_MAX_NAMES_IN_DETAIL]))
         return Delivery.DELIVERED
 
     def _is_known(self, device_id: str) -> bool:
@@ -294,14 +295,5 @@ class Mailbox:
         return self._kept.stored(name)
 
 
-def _line(sender: str, value: str, re: str) -> bytes:
-    more = f" | RE={re}" if re else ""
-    return f"{wire.message_head(sender)}{value}{more}{wire.END}\n".encode("ascii")
-
-
 def _no_such_device(device_id: str) -> Refusal:
     return Refusal(BadReason.NO_SUCH_DEVICE, f"{device_id} is not connected")
-
-
-def _busy(device_id: str) -> Refusal:
-    return Refusal(BadReason.DEVICE_BUSY, f"too many messages wait for {device_id}")

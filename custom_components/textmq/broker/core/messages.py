@@ -19,6 +19,23 @@ _MAX_EXPIRED_AT_ONCE: Final = 200
 """Messages that are dropped before another one is kept: it takes no longer than a slice."""
 
 
+def message_line(sender: str, value: str, re: str, receipt: int = 0) -> bytes:
+    """Write a MSG (value in wire form) as its device gets it, with a number where that is not 0."""
+    parts = [
+        wire.message_head(sender),
+        value,
+        f" | RE={re}" if re else "",
+        f" | RECEIPT={receipt}" if receipt else "",
+        f"{wire.END}\n",
+    ]
+    return "".join(parts).encode("ascii")
+
+
+def device_busy(device_id: str) -> Refusal:
+    """Return the refusal where too much waits for a device."""
+    return Refusal(BadReason.DEVICE_BUSY, f"too many messages wait for {device_id}")
+
+
 class KeptMessage:
     """A MSG with a TTL."""
 
@@ -32,6 +49,7 @@ class KeptMessage:
         "receipt",
         "sender",
         "serial",
+        "size",
         "ttl",
         "until",
         "value",
@@ -57,6 +75,8 @@ class KeptMessage:
         self.ttl = ttl
         self.until = until
         self.re = re
+        self.size = len(message_line(sender, value, re))
+        """Bytes that it takes of the room."""
         self.receipt = receipt
         """The number that it was told with, 0 for none yet."""
         self.outbox: Outbox | None = None
@@ -75,21 +95,10 @@ class KeptMessage:
         """The name under which it is saved."""
         return f"{MESSAGE_PREFIX}{self.serial}"
 
-    @property
-    def size(self) -> int:
-        """Bytes that it takes of the room."""
-        return len(self.line())
-
     def line(self, *, receipt: bool = False) -> bytes:
         """Write it, with its number where that is wanted."""
-        parts = [
-            wire.message_head(self.sender),
-            self.value,
-            f" | RE={self.re}" if self.re else "",
-            f" | RECEIPT={self.receipt}" if receipt else "",
-            f"{wire.END}\n",
-        ]
-        return "".join(parts).encode("ascii")
+        number = self.receipt if receipt else 0
+        return message_line(self.sender, self.value, self.re, number)
 
 
 class KeptMessages:
@@ -143,7 +152,13 @@ class KeptMessages:
             raise Refusal(BadReason.LIMIT, f"TTL is at most {longest:g} seconds")
 
     def check_room(
-        self, device_id: str, sender: str, value: str, ttl: float, detail: str = ""
+        self,
+        device_id: str,
+        sender: str,
+        value: str,
+        re: str,
+        ttl: float,
+        detail: str = "",
     ) -> None:
         """Raise Refusal (limit, device-busy) where there is no room for a message.
 
@@ -153,11 +168,11 @@ class KeptMessages:
         self.check_ttl(ttl)
         for _ in islice(self.expire(), _MAX_EXPIRED_AT_ONCE):
             pass
-        size = len(wire.message_head(sender)) + len(value) + len(wire.END) + 1
+        size = len(message_line(sender, value, re))
         if len(self.of(device_id)) >= limits.max_queued_messages:
-            why = f"too many messages wait for {device_id}"
-            if detail:
-                why = f"{device_id} {detail} {limits.max_queued_messages} messages"
+            if not detail:
+                raise device_busy(device_id)
+            why = f"{device_id} {detail} {limits.max_queued_messages} messages"
             raise Refusal(BadReason.DEVICE_BUSY, why)
         if (
             sender != names.HOME_ASSISTANT

@@ -43,11 +43,8 @@ class Sink(Writer, Protocol):
     def close(self) -> None:
         """End the connection after what was written has been sent."""
 
-    def pause_reading(self) -> None:
-        """Receive nothing more for now."""
-
-    def resume_reading(self) -> None:
-        """Receive again."""
+    def set_reading(self, *, reading: bool) -> None:
+        """Receive from now on, or nothing more for now."""
 
     @property
     def unsent(self) -> int:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
+from ..protocol.names import check_token
 from ..protocol.reasons import BadReason, Refusal
 
 type Params = Mapping[str, str]
 
-_TOKEN_LENGTH: Final = 32
 _DIGITS: Final = 9
 _YES_NO: Final = {"YES": True, "NO": False}
 
@@ -58,8 +58,5 @@ def token(params: Params, key: str) -> str:
     value = params.get(key)
     if value is None:
         return ""
-    if not 1 <= len(value) <= _TOKEN_LENGTH or not value.isprintable():
-        raise Refusal(
-            BadReason.MALFORMED, f"{key} has 1 to {_TOKEN_LENGTH} printable characters"
-        )
+    check_token(key, value)
     return value

@@ -16,7 +16,7 @@ from .owners import Owners
 from .secrets import Secrets
 from .subscriptions import FULL, Subscriptions
 from .traffic import Traffic
-from .variables import SYSTEM, Variable, Variables
+from .variables import SYSTEM, Variable, Variables, full_form
 
 _MAX_UNRETAINED_ROUTES: Final = 1000
 """Names without a value whose subscribers are kept."""
@@ -273,11 +273,8 @@ class Router:
         line = f"{variable.prefix}{value}"
         self._deliver_event(name, line, receivers)
         if full_receivers:
-            more = (
-                f" | TIME={wire.encode_time(now)} | AGE=0 | DEVICE={device}"
-                f" | OWNER={variable.owner}{' | WILL=YES' if will else ''} | RETAIN=NO"
-            )
-            self._deliver_event(name, line + more, full_receivers)
+            more = full_form(now, 0, device, variable.owner, will=will)
+            self._deliver_event(name, f"{line}{more} | RETAIN=NO", full_receivers)
         if watchers:
             self.teller.tell(
                 watchers,
@@ -314,11 +311,6 @@ class Router:
     def find(self, name: str) -> Route | None:
         """Return the route of a variable that there is."""
         return self._routes.get(name)
-
-    def save(self, variable: Variable) -> None:
-        """See to it that a variable is saved."""
-        variable.dirty = True
-        self._changed[variable.name] = None
 
     def add(self, name: str, account: str) -> Route:
         """Make a variable that counts towards an account. Raises Refusal (limit)."""

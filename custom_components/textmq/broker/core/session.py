@@ -12,7 +12,7 @@ from .definition_sets import Described
 from .devices import Device, Will
 from .greeting import Greeting
 from .keepalive import KeepAlive, Life
-from .limits import Limits
+from .limits import MINUTE, Limits
 from .outbox import Outbox, Sink
 from .parameters import Params
 from .quota import Allowance, Quota, Scheduler
@@ -21,7 +21,6 @@ from .states import TRANSITIONS, UNAUTHORIZED_STATES, State, Step
 from .traffic import Traffic
 from .variables import Variable
 
-_MINUTE: Final = 60.0
 _SECOND_REQUEST: Final = 9
 """Commands that an ID counts for, besides itself, while another one waits for a person."""
 
@@ -150,7 +149,7 @@ class Session:
         self._framer = Framer(limits.max_line)
         self._head = wire.message_head("")
         changes = limits.max_id_changes_per_minute
-        self._id_changes = Allowance(changes / _MINUTE, changes, self.opened_at)
+        self._id_changes = Allowance(changes / MINUTE, changes, self.opened_at)
         self._malformed = 0
         self.outbox = Outbox(
             sink,
@@ -167,7 +166,8 @@ class Session:
         self.idle = False
         """Nothing waits to be worked on: it may receive."""
         self.inherited = 0.0
-        self._reading, self._delayed = True, False
+        self._reading = True
+        self._delayed = False
 
     @property
     def device_id(self) -> str:
@@ -263,7 +263,7 @@ class Session:
 
     def _set_reading(self, reading: bool) -> None:
         self._reading = reading
-        (self._sink.resume_reading if reading else self._sink.pause_reading)()
+        self._sink.set_reading(reading=reading)
 
     def _carry_out(self) -> bool:
         """Carry out what comes next: many lines where they are canonical, otherwise one.

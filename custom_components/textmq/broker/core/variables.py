@@ -19,6 +19,19 @@ def may_own(device_id: str) -> bool:
     return device_id not in ("", NOBODY, names.HOME_ASSISTANT)
 
 
+def full_form(
+    time: float, age: float | None, device: str, owner: str, *, will: bool
+) -> str:
+    """Write what a SUB message in the full form has besides the value (protocol B3)."""
+    parts = [
+        f" | TIME={wire.encode_time(time)}",
+        "" if age is None else f" | AGE={int(age)}",
+        f" | DEVICE={device} | OWNER={owner}",
+        " | WILL=YES" if will else "",
+    ]
+    return "".join(parts)
+
+
 class Variable:
     """A named value; values are in wire form, `text` is what a person reads."""
 
@@ -88,14 +101,9 @@ class Variable:
 
     def full(self, now: float) -> str:
         """Write what the full form has besides the value (protocol B3)."""
-        age = self.age(now)
-        parts = [
-            f" | TIME={wire.encode_time(self.time)}",
-            "" if age is None else f" | AGE={int(age)}",
-            f" | DEVICE={self.device} | OWNER={self.owner}",
-            " | WILL=YES" if self.will else "",
-        ]
-        return "".join(parts)
+        return full_form(
+            self.time, self.age(now), self.device, self.owner, will=self.will
+        )
 
     def replay(self) -> bytes:
         """Write the current value as a replay, with its time (protocol B3)."""

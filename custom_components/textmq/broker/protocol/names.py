@@ -13,6 +13,8 @@ MAX_LEVELS: Final = 16
 MAX_STORED_LEVELS: Final = (MAX_VARIABLE + 1) // 2
 """As many as fit: what is on file from before there was a bound stays usable."""
 MAX_DEVICE: Final = 64
+MAX_TOKEN: Final = 32
+"""Characters of what a client means something by: SEQ, RE, TOKEN, DEFS."""
 
 
 def is_variable_name(name: str, max_levels: int = MAX_LEVELS) -> bool:
@@ -107,6 +109,19 @@ def check_device_id(device_id: str) -> None:
             BadReason.BAD_NAME,
             f"an ID has 1 to {MAX_DEVICE} characters, none of / | + # \\, no space at"
             " its ends, and is neither homeassistant nor *",
+        )
+
+
+def is_token(text: str) -> bool:
+    """Tell whether text can be a token (protocol B2, B5, B6)."""
+    return 1 <= len(text) <= MAX_TOKEN and text.isprintable()
+
+
+def check_token(key: str, text: str) -> None:
+    """Raise Refusal (malformed) where the text of a key can't be a token."""
+    if not is_token(text):
+        raise Refusal(
+            BadReason.MALFORMED, f"{key} has 1 to {MAX_TOKEN} printable characters"
         )
 
 

@@ -272,14 +272,9 @@ class Connection:
         """Bytes that were written and not yet sent."""
         return len(self._unsent)
 
-    def pause_reading(self) -> None:
-        """Receive nothing more for now."""
-        self._reading = False
-        self._watch()
-
-    def resume_reading(self) -> None:
-        """Receive again."""
-        self._reading = True
+    def set_reading(self, *, reading: bool) -> None:
+        """Receive from now on, or nothing more for now."""
+        self._reading = reading
         self._watch()
 
     def _watch(self) -> None:
@@ -317,7 +312,7 @@ class Connection:
             self._send(self._tls.outgoing())
         self._closing = True
         self._cancel_timers()
-        self.resume_reading()
+        self.set_reading(reading=True)
         if not self._unsent:
             self._shut_sending()
         self._timers["end"] = self._loop.call_later(self._limits.linger, self._lose)

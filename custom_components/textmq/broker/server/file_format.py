@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, Self
 
 from ..core.variables import Variable, may_own
-from ..protocol import wire
+from ..protocol import names, wire
 from ..protocol.definitions import Definition, Rules
 from ..protocol.reasons import Refusal
 from .file_syntax import (
@@ -22,7 +22,6 @@ from .file_syntax import (
 
 _NOT_DESCRIBING: Final = frozenset({"VARIABLE", "DEVICE", "OWNER"})
 """Parameters of a DEF that are no part of the description."""
-_MAX_TOKEN: Final = 32
 
 
 class Snapshot(NamedTuple):
@@ -166,7 +165,7 @@ def _load_set(messages: Iterator[wire.Message], variable: Variable) -> bool:
             return False
         token, rules = read(third.params, "TOKEN"), read(third.params, "RULES")
         count = read_whole_number(read(third.params, "COUNT"))
-        if not (0 < len(token) <= _MAX_TOKEN and rules):
+        if not (names.is_token(token) and rules):
             return False
         is_complete = next_message(messages) is None
     except ValueError:

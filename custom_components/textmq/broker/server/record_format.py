@@ -27,7 +27,6 @@ from .file_syntax import (
     read_whole_number,
 )
 
-_MAX_TOKEN: Final = 32
 _RUNNING: Final = "RUNNING"
 _STOPPED: Final = "STOPPED"
 
@@ -135,7 +134,7 @@ def load_message(content: bytes, file: str, max_line: int) -> Loaded[StoredMessa
         ttl,
         # Where it can't be read, the device would take the message for another one.
         read_whole_number(params["RECEIPT"]) if "RECEIPT" in params else 0,
-        re if len(re) <= _MAX_TOKEN else "",
+        re if names.is_token(re) else "",
     )
     check_length("MSG", {"DEVICE": device, "VALUE": message.value}, max_line)
     try:
