@@ -127,6 +127,11 @@ class Approval:
         self._guests: dict[str, Allowance] = {}
         """What was left of the allowance of guests that have gone, by address."""
 
+    @property
+    def messages_received(self) -> int:
+        """Messages received so far, from all clients."""
+        return self._traffic.received + sum(one.received for one in self.sessions)
+
     # Coming
 
     def session_opened(self, session: Applicant) -> None:
