@@ -17,6 +17,7 @@ from .greeting import Greeting
 from .life import Life
 from .limits import Limits
 from .mailbox import Mailbox
+from .mistakes import Mistakes
 from .observers import Observers, Teller
 from .owners import Owners
 from .presence import Presence
@@ -156,6 +157,7 @@ class Rooms:
             self.mailbox,
             self.approval,
             self.sys_tree,
+            Mistakes(self.observers, self.router.secrets),
             self.limits,
             rules,
         )
