@@ -188,16 +188,18 @@ async def test_five_thousand_stored_variables(
         "sensor", DOMAIN, "variable/garden/gone", config_entry=entry
     )
     setup = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
+    client = await connect()
+    client.send("ID", ID="garden")
     await until(lambda: hass.states.get("sensor.garden_v0") is not None or setup.done())
-    client = await connect("garden")
     for number in range(0, 5000, 100):
         client.send("PUB", VARIABLE=f"garden/v{number}", VALUE="first", ACK="NO")
         client.send("PUB", VARIABLE=f"garden/v{number}", VALUE=-1, ACK="NO")
         client.send("DEL", VARIABLE=f"garden/v{number + 1}", ACK="NO")
     client.send("PUB", VARIABLE="garden/new", VALUE="1", ACK="NO")
-    await client.do("HELLO?")
     assert not setup.done()
     assert await setup
+    assert (await client.answer()).command == "OK"
+    await client.do("HELLO?")
     await hass.async_block_till_done()
     expected = {f"variable/garden/v{n}": float(n) for n in range(5000) if n % 100 != 1}
     expected |= {f"variable/garden/v{n}": -1.0 for n in range(0, 5000, 100)}
@@ -228,13 +230,13 @@ async def test_unload_in_the_middle_of_the_start(
     async def started(self: VariableEntities) -> None:
         starting = hass.async_create_task(start(self))
         await asyncio.sleep(0)
-        await entry.runtime_data.async_stop()
+        await entry.runtime_data.stop()
         await starting
 
     with patch.object(VariableEntities, "async_start", started):
         await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert not entry.runtime_data.platforms.running
+    assert not entry.runtime_data.queue.running
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert shown(hass, "sensor", "garden/v999").state == "999"
@@ -270,7 +272,7 @@ async def test_stop_with_a_client_that_does_not_read(
             await Client.connect(port)
 
 
-@pytest.mark.parametrize("failing", ["async_take", "_async_write_ha_state"])
+@pytest.mark.parametrize("failing", ["show_text", "_async_write_ha_state"])
 async def test_error_in_an_entity(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -317,6 +319,7 @@ async def test_error_in_an_entity(
 async def test_error_in_making_an_entity(
     hass: HomeAssistant,
     entry: MockConfigEntry,
+    connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A stored variable that can't be made an entity, for an error of ours, keeps no other from it."""
@@ -336,7 +339,9 @@ async def test_error_in_making_an_entity(
     with patch.object(VariableSensor, "__init__", fail):
         assert await hass.config_entries.async_setup(entry.entry_id)
         await hass.async_block_till_done()
-    assert shown(hass, "sensor", "garden/v0").state == "0"
+    await connect("garden")
+    await until(lambda: shown(hass, "sensor", "garden/v0").state == "0")
+    await connect("shed")
     assert shown(hass, "sensor", "garden/v2").state == "2"
     assert not entity_id(hass, "sensor", "garden/v1")
     assert caplog.text.count("can't be shown, for an error: RuntimeError") == 1
