@@ -277,6 +277,13 @@ class Broker:
         """Close a device's connection; returns whether there was one. It may come back."""
         return self._approval.disconnect(device_id)
 
+    def may_be_there(self, device_id: str) -> bool:
+        """Tell whether a device is connected, asleep in time, or was so before the start and may come yet.
+
+        It may for a while after `begin` (protocol B5).
+        """
+        return self._presence.may_be_there(device_id)
+
     def revoke(self, device_id: str, *, delete_variables: bool = False) -> None:
         """Forget a device: it is not known any more, its connection, messages and, if asked for, variables go."""
         self._approval.revoke(device_id)
