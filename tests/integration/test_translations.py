@@ -53,7 +53,7 @@ def test_languages(language: str) -> None:
 def constants(name: str) -> set[str]:
     """Return all constants that are given as an argument of a name, anywhere in the integration."""
     found = set()
-    for path in FOLDER.glob("*.py"):
+    for path in (*FOLDER.glob("*.py"), *FOLDER.glob("hub/*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == name:
                 found |= {
