@@ -24,6 +24,9 @@ GUEST: Final = "guest"
 NO_STATE: Final = "no state"
 NO_ENTITY: Final = "nothing"
 UNAVAILABLE: Final = "unavailable"
+RIGHT: Final = "ok"
+WRONG: Final = "WRONG"
+"""Marks of rows in the tables that tests write."""
 
 type Connect = Callable[..., Awaitable[Client]]
 
@@ -198,12 +201,16 @@ class StateHistory:
 
     def of(self, entity_id: str) -> list[str]:
         """Return the states of an entity, equal ones in a row once."""
-        states = self._states.get(entity_id, [])
-        return [
-            state
-            for before, state in zip([None, *states], states, strict=False)
-            if state != before
-        ]
+        return distinct(self._states.get(entity_id, []))
+
+
+def distinct(states: list[str]) -> list[str]:
+    """Return states, equal ones in a row once."""
+    return [
+        state
+        for before, state in zip([None, *states], states, strict=False)
+        if state != before
+    ]
 
 
 def table(*rows: tuple[str, ...]) -> str:
