@@ -29,7 +29,17 @@ from homeassistant.setup import async_setup_component
 
 from .client import TIMEOUT, Client, until
 from .conftest import Connect
-from .house import GUEST, NO_STATE, UNAVAILABLE, House, StateHistory, table
+from .house import (
+    GUEST,
+    NO_STATE,
+    RIGHT,
+    UNAVAILABLE,
+    WRONG,
+    House,
+    StateHistory,
+    distinct,
+    table,
+)
 
 AS_BEFORE: Final = "as before"
 """The state of an event: the time of the last one. Home Assistant restores none of what was unavailable."""
@@ -334,7 +344,7 @@ async def check(past: Past, way: Callable[[Past], Awaitable[None]]) -> None:
     await past.build()
     ids = {case: past.entity_of(case) for case in cases}
     before = {
-        case: found.state if (found := hass.states.get(ids[case])) else NO_STATE
+        case: state.state if (state := hass.states.get(ids[case])) else NO_STATE
         for case in cases
     }
     trapped = await past.trap()
@@ -358,7 +368,9 @@ async def check(past: Past, way: Callable[[Past], Awaitable[None]]) -> None:
     await hass.async_block_till_done()
     for case in cases:
         seen[case].append(history.of(ids[case]))
-    rows = [("", "variable", "description", "published", "expected", "seen")]
+    rows: list[tuple[str, ...]] = [
+        ("", "variable", "description", "published", "expected", "seen")
+    ]
     wrong = []
     for case in cases:
         expected = [

@@ -868,7 +868,7 @@ async def test_what_a_person_has_set_stays(
     area = ar.async_get(hass).async_create("Terrace")
     label = lr.async_get(hass).async_create("Mine")
     registry = er.async_get(hass)
-    mine = {
+    mine: dict[str, Any] = {
         "name": "My thing",
         "icon": "mdi:flower",
         "area_id": area.id,
