@@ -602,8 +602,8 @@ async def test_a_failed_start_forgets_nothing(
 
 # What comes while it starts
 
-ROUNDS: Final = 4
-MANY: Final = 400
+ROUNDS: Final = 3
+MANY: Final = 320
 
 
 async def come_early(connect: Connect, device_id: str) -> Client:
