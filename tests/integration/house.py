@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.textmq.const import DOMAIN
-from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.const import EVENT_STATE_CHANGED, Platform
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
@@ -100,7 +100,7 @@ class House:
         client = self.clients.pop(device_id)
         client.send("CLOSE", SLEEP=seconds)
         await client.ended()
-        await self.until_state(device_id, "asleep")
+        await self.until_state(device_id, "asleep", "disconnected")
 
     async def oversleep(self, device_id: str) -> None:
         """Let a device sleep, and not come back in time."""
@@ -147,10 +147,10 @@ class House:
             "not listed",
         )
 
-    async def until_state(self, device_id: str, state: str) -> None:
-        """Wait until a device is connected, asleep or disconnected."""
+    async def until_state(self, device_id: str, *states: str) -> None:
+        """Wait until a device is what it is to be: connected, asleep or disconnected."""
         async with asyncio.timeout(TIMEOUT):
-            while await self.state_of(device_id) != state:
+            while await self.state_of(device_id) not in states:
                 await asyncio.sleep(0.01)
         await self.hass.async_block_till_done()
 
@@ -158,11 +158,12 @@ class House:
 
     def entry_of(self, variable: str) -> er.RegistryEntry | None:
         """Return the registry's entry of the one entity that shows a variable."""
-        found = [
-            one
-            for one in er.async_get(self.hass).entities.values()
-            if one.unique_id == f"variable/{variable}"
+        registry = er.async_get(self.hass)
+        ids = [
+            registry.async_get_entity_id(platform, DOMAIN, f"variable/{variable}")
+            for platform in Platform
         ]
+        found = [entry for one in ids if one and (entry := registry.async_get(one))]
         assert len(found) <= 1, f"{variable} is shown by {found}"
         return found[0] if found else None
 

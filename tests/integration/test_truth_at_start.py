@@ -476,7 +476,8 @@ async def test_number_or_text(
         await house.stop()
         await house.start()
         assert house.shown("living/code") == f"{stored} on living"
-    await house.come("living")
+        await house.come("living")
+        assert house.shown("living/code") == f"{stored} on living"
     await house.publish("living", "living/code", later)
     await until(lambda: house.shown("living/code") == f"{later} on living")
     found = house.entry_of("living/code")

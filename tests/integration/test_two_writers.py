@@ -6,6 +6,9 @@ With `-rA` the output shows each table as it went.
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
 import re
 from typing import Any, Final
 
@@ -26,7 +29,16 @@ from homeassistant.helpers import (
 
 from .client import TIMEOUT
 from .conftest import Connect, device_of
-from .house import GUEST, NO_ENTITY, RIGHT, WRONG, House, table
+from .house import (
+    GUEST,
+    HOME_ASSISTANT,
+    NO_ENTITY,
+    RIGHT,
+    UNAVAILABLE,
+    WRONG,
+    House,
+    table,
+)
 
 NAME: Final = "house/thing"
 COMMANDS: Final = f"{NAME}/set"
@@ -813,6 +825,139 @@ async def test_command(house: House, steps: str, kind: str) -> None:
 async def test_command_to_guest(house: House, steps: str, kind: str) -> None:
     """What belongs to no device takes commands as long as anybody may listen."""
     await Walk(house, kind).go(steps)
+
+
+@dataclass(slots=True)
+class Expected:
+    """What is to be seen of one variable, by the rule itself."""
+
+    owner: str = ""
+    publisher: str = ""
+    is_described: bool = False
+    value: str = "unknown"
+
+    def step(self, who: str, does: str, value: str, there: set[str]) -> None:
+        """Follow one step; there are the devices that are connected."""
+        if does == "publishes":
+            self.publisher, self.value = who, value
+            if who != HOME_ASSISTANT and not self.is_described:
+                self.owner = who
+            return
+        if not self.is_described or self.owner not in there:
+            self.owner = who
+        self.is_described = True
+
+    def shown(self, there: set[str]) -> str:
+        """Return `state on page` while some devices are there."""
+        is_available = bool({self.owner, self.publisher} & there) or (
+            self.publisher == HOME_ASSISTANT and not self.is_described
+        )
+        page = self.owner or "textmq"
+        return f"{self.value if is_available else UNAVAILABLE} on {page}"
+
+
+STEPS: Final = (
+    ("garden", "describes"),
+    ("garden", "publishes"),
+    ("kitchen", "describes"),
+    ("kitchen", "publishes"),
+    (HOME_ASSISTANT, "publishes"),
+)
+"""What may be done while both are there; while the garden is away, all but its own steps, or nothing."""
+
+
+async def test_every_order(house: House) -> None:
+    """All orders of three steps, and one more while the garden is away, by the rule: each variable is one of them."""
+    orders = {
+        f"order/{number}": order
+        for number, order in enumerate(
+            (*before, later)
+            for before in product(STEPS, repeat=3)
+            for later in (None, *STEPS[2:])
+        )
+    }
+    expected = {name: Expected() for name in orders}
+    identities: dict[str, tuple[str, str]] = {}
+    columns: dict[str, list[str]] = {name: [] for name in orders}
+    wrong: set[str] = set()
+
+    async def carry_out(index: int, there: set[str]) -> None:
+        for name, order in orders.items():
+            if (step := order[index]) is None:
+                continue
+            who, does = step
+            value = str(20 + index)
+            expected[name].step(who, does, value, there)
+            if who == HOME_ASSISTANT:
+                await house.hass.services.async_call(
+                    "textmq",
+                    "publish",
+                    {"variable": name, "value": value},
+                    blocking=True,
+                )
+            elif does == "publishes":
+                await house.clients[who].ok("PUB", VARIABLE=name, VALUE=value)
+            else:
+                await house.clients[who].ok(
+                    "DEF", VARIABLE=name, TYPE="sensor", NAME=f"{name} {index}"
+                )
+        await house.hass.async_block_till_done()
+
+    def is_shown(there: set[str]) -> bool:
+        return all(
+            house.shown(name) == one.shown(there) for name, one in expected.items()
+        )
+
+    async def look(there: set[str]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TIMEOUT):
+                while not is_shown(there):
+                    await asyncio.sleep(0.1)
+        for name, one in expected.items():
+            seen = house.shown(name)
+            if (entry := house.entry_of(name)) is not None:
+                identity = (entry.id, entry.entity_id)
+                if identities.setdefault(name, identity) != identity:
+                    seen += ", but another entity"
+            if seen != one.shown(there):
+                seen += f" ({one.shown(there)})"
+                wrong.add(name)
+            columns[name].append(seen)
+
+    both = {"garden", "kitchen"}
+    for who in sorted(both):
+        await house.come(who)
+    for index in range(3):
+        await carry_out(index, both)
+    await look(both)
+    await house.lose("garden")
+    await house.pass_time(11)
+    await look({"kitchen"})
+    await carry_out(3, {"kitchen"})
+    await look({"kitchen"})
+    await house.lose("kitchen")
+    await house.pass_time(11)
+    await look(set())
+    await house.come("garden")
+    await look({"garden"})
+    rows: list[tuple[str, ...]] = [
+        (
+            "",
+            "steps",
+            "both there",
+            "garden away",
+            "one more step",
+            "none",
+            "garden back",
+        )
+    ]
+    for name, order in orders.items():
+        steps = [" ".join(one) if one else "nothing" for one in order]
+        told = f"{', '.join(steps[:3])}; {steps[3]}"
+        mark = WRONG if name in wrong else RIGHT
+        rows.append((mark, told, *columns[name]))
+    print(f"\n{table(*rows)}")  # noqa: T201
+    assert not wrong
 
 
 MOVES: Final = {
