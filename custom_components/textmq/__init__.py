@@ -8,13 +8,14 @@ from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
-from . import issues
 from .const import CONF_RIGHTS, DOMAIN, MINOR_VERSION, PLATFORMS
-from .devices import device_id_of, is_part
-from .hub import Hub, TextMqConfigEntry, async_get_hub
-from .memory import Memory
+from .hub import issues
+from .hub.device_registry import device_id_of, is_part
+from .hub.device_store import DeviceStore
+from .hub.hub import Hub
+from .hub.runtime_data import TextMqConfigEntry, async_get_runtime_data
+from .hub.settings import Settings, migrated_rights
 from .services import async_setup_services
-from .settings import migrated_rights
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -40,57 +41,67 @@ async def async_migrate_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> 
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bool:
-    """Start the broker."""
+    """Start the broker: the port is held from the beginning, and served when everything listens."""
     hub = Hub(hass, entry)
+    # Before the port: what fails later must not leave it taken.
+    entry.async_on_unload(hub.async_stop)
+    port = Settings.read(entry).port
     try:
-        await hub.async_start()
+        await hub.async_open()
     except OSError as err:
-        await hub.async_stop()
         in_use = err.errno == errno.EADDRINUSE
         if in_use:
-            issues.async_port_in_use(hass, hub.settings.port)
+            issues.async_port_in_use(hass, entry.entry_id, port)
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN,
             translation_key="port_in_use" if in_use else "cannot_start",
             translation_placeholders={
-                "port": str(hub.settings.port),
+                "port": str(port),
                 "error": err.strerror or str(err),
             },
         ) from err
-    entry.runtime_data = hub
-    entry.async_on_unload(hub.async_stop)
+    issues.async_delete_port_in_use(hass)
+    entry.runtime_data = hub.runtime_data
 
     async def stop(_event: Event) -> None:
         await hub.async_stop()
 
+    async def update(_hass: HomeAssistant, _entry: TextMqConfigEntry) -> None:
+        await hub.async_update()
+
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    await hub.async_run()
-    if "zeroconf" in hass.config.components and not issues.is_local(hub.settings.host):
-        # Not before it is known that its package is installed.
-        from .announce import async_announce  # noqa: PLC0415
-
-        entry.async_create_background_task(
-            hass, async_announce(hass, entry), "textmq announcement"
-        )
-    entry.async_on_unload(entry.add_update_listener(_async_updated))
+    entry.async_on_unload(entry.add_update_listener(update))
+    _announce(hass, entry)
+    await hub.async_serve()
     return True
 
 
-async def _async_updated(hass: HomeAssistant, entry: TextMqConfigEntry) -> None:
-    await entry.runtime_data.async_update()
+def _announce(hass: HomeAssistant, entry: TextMqConfigEntry) -> None:
+    """Tell the network where the broker is."""
+    host = Settings.read(entry).host
+    if "zeroconf" not in hass.config.components or issues.is_local(host):
+        return
+    # Not before it is known that its package is installed.
+    from .hub.mdns import async_announce  # noqa: PLC0415
+
+    entry.async_create_background_task(
+        hass,
+        async_announce(hass, host, entry.runtime_data.broker.port),
+        "textmq announcement",
+    )
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bool:
-    """Stop the broker."""
-    await entry.runtime_data.async_stop()
+    """Stop the broker, then remove the entities: nothing that they should show is accepted without them."""
+    await entry.runtime_data.stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> None:
     """Remove what is remembered of the devices; the variables stay in their folder."""
     issues.async_delete_all(hass)
-    await Memory(hass).async_remove()
+    await DeviceStore(hass).async_remove()
 
 
 async def async_remove_config_entry_device(
@@ -107,6 +118,6 @@ async def async_remove_config_entry_device(
         if subentry.data.get(CONF_DEVICE_ID) == device_id:
             hass.config_entries.async_remove_subentry(entry, subentry.subentry_id)
             return True
-    if (hub := async_get_hub(hass)) is not None:
-        hub.devices.revoke(device_id)
+    if (data := async_get_runtime_data(hass)) is not None:
+        await data.approved.revoke(device_id)
     return True

@@ -6,9 +6,9 @@ from typing import Final
 
 from homeassistant.core import HomeAssistant
 
-from . import issues
 from .const import LOGGER
-from .hub import async_get_hub
+from .hub import issues
+from .hub.runtime_data import async_get_entry
 
 _TIMEOUT: Final = 60
 """Seconds that a backup waits for values to be saved."""
@@ -22,21 +22,22 @@ async def async_pre_backup(hass: HomeAssistant) -> None:
     A file that goes while Home Assistant packs its folder would end the whole backup, and so
     would an error here: what can't be saved becomes a repair issue.
     """
-    if (hub := async_get_hub(hass)) is None:
+    if (entry := async_get_entry(hass)) is None:
         return
-    hub.saver.pause(_LONGEST.total_seconds())
+    broker = entry.runtime_data.broker
+    broker.pause_saving(_LONGEST.total_seconds())
     try:
         async with asyncio.timeout(_TIMEOUT):
-            reason = await hub.async_save_all()
+            reason = await broker.save()
     except TimeoutError:
         reason = f"saving takes more than {_TIMEOUT} seconds"
     except Exception as err:  # noqa: BLE001
         LOGGER.exception("Saving before a backup failed")
         reason = str(err)
-    issues.async_backup(hass, reason)
+    issues.async_backup(hass, entry.entry_id, reason)
 
 
 async def async_post_backup(hass: HomeAssistant) -> None:
     """Write files again."""
-    if (hub := async_get_hub(hass)) is not None:
-        hub.saver.resume()
+    if (entry := async_get_entry(hass)) is not None:
+        entry.runtime_data.broker.resume_saving()

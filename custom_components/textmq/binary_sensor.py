@@ -1,5 +1,6 @@
 """Binary sensors: variables that are ON or OFF, connections, and the window for new devices."""
 
+from functools import partial
 from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
@@ -10,13 +11,13 @@ from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .broker import Definition, DeviceState
+from .broker import DeviceState
 from .const import ATTR_UNTIL
-from .devices import HubDevice
-from .entity import FollowingEntity, VariableEntity
-from .hub import Hub, TextMqConfigEntry
-from .platforms import Parts
-from .values import switched
+from .entity import DeviceEntity, VariableEntity
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import RuntimeData, TextMqConfigEntry
+from .hub.shown_device import ShownDevice
+from .values import parse_on_off
 
 PARALLEL_UPDATES = 0
 
@@ -27,54 +28,55 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
+    data = entry.runtime_data
+    data.queue.register(
         Platform.BINARY_SENSOR,
-        Parts(
+        EntityFactories(
             async_add_entities,
-            broker=(WindowSensor,),
-            device=(ConnectionSensor,),
-            variable=VariableBinarySensor,
+            broker=(partial(WindowSensor, data),),
+            device=(partial(ConnectionSensor, data),),
+            variable=partial(VariableBinarySensor, data),
         ),
     )
 
 
-class WindowSensor(FollowingEntity, BinarySensorEntity):
+class WindowSensor(DeviceEntity, BinarySensorEntity):
     """Whether new devices are let in."""
 
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 
-    def __init__(self, hub: Hub, device: HubDevice) -> None:
+    def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the sensor."""
-        super().__init__(hub, device, "new_devices_allowed")
+        super().__init__(data, device, "new_devices_allowed")
 
     @property
     @override
     def is_on(self) -> bool:
         """Return whether the window is open."""
-        return self.hub.permit_until is not None
+        return self.data.approved.lets_in
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """Return until when."""
-        return {ATTR_UNTIL: self.hub.permit_until}
+        return {ATTR_UNTIL: self.data.approved.window_end}
 
 
-class ConnectionSensor(FollowingEntity, BinarySensorEntity):
+class ConnectionSensor(DeviceEntity, BinarySensorEntity):
     """Whether a device is connected."""
 
     _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 
-    def __init__(self, hub: Hub, device: HubDevice) -> None:
+    def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the sensor."""
-        super().__init__(hub, device, "connection")
+        super().__init__(data, device, "connection")
 
     @property
     @override
     def is_on(self) -> bool:
         """Return whether the device is connected."""
-        return self.hub.state(self.device.id) is DeviceState.CONNECTED
+        return self.data.broker.state(self.device.id) is DeviceState.CONNECTED
 
 
 class VariableBinarySensor(VariableEntity, BinarySensorEntity):
@@ -83,13 +85,5 @@ class VariableBinarySensor(VariableEntity, BinarySensorEntity):
     PLATFORM = Platform.BINARY_SENSOR
 
     @override
-    def async_describe(self, definition: Definition | None) -> None:
-        self._attr_device_class = (
-            BinarySensorDeviceClass(definition.device_class)
-            if definition is not None and definition.device_class
-            else None
-        )
-
-    @override
-    def async_take(self, text: str | None) -> None:
-        self._attr_is_on = None if text is None else switched(text)
+    def show_text(self, text: str | None) -> None:
+        self._attr_is_on = None if text is None else parse_on_off(text)

@@ -1,18 +1,19 @@
 """Buttons: variables that are pressed, and what the broker can be told."""
 
+from functools import partial
 from typing import override
 
-from homeassistant.components.button import ButtonDeviceClass, ButtonEntity
+from homeassistant.components.button import ButtonEntity
 from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .broker import Definition, DeviceState
+from .broker import DeviceState
 from .const import PERMIT_DEFAULT, WIRE_PRESS
-from .devices import HubDevice
-from .entity import FollowingEntity, TextMqEntity, VariableEntity
-from .hub import Hub, TextMqConfigEntry
-from .platforms import Parts
+from .entity import DeviceEntity, TextMqEntity, VariableEntity
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import RuntimeData, TextMqConfigEntry
+from .hub.shown_device import ShownDevice
 
 PARALLEL_UPDATES = 0
 
@@ -23,13 +24,14 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
+    data = entry.runtime_data
+    data.queue.register(
         Platform.BUTTON,
-        Parts(
+        EntityFactories(
             async_add_entities,
-            broker=(AllowButton,),
-            device=(DisconnectButton,),
-            variable=VariableButton,
+            broker=(partial(AllowButton, data),),
+            device=(partial(DisconnectButton, data),),
+            variable=partial(VariableButton, data),
         ),
     )
 
@@ -37,35 +39,35 @@ async def async_setup_entry(
 class AllowButton(TextMqEntity, ButtonEntity):
     """Lets new devices in for a minute."""
 
-    def __init__(self, hub: Hub, device: HubDevice) -> None:
+    def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the button."""
-        super().__init__(hub, device, "allow_new_devices")
+        super().__init__(data, device, "allow_new_devices")
 
     @override
     async def async_press(self) -> None:
         """Open the window."""
-        self.hub.permit(PERMIT_DEFAULT)
+        await self.data.approved.permit(PERMIT_DEFAULT)
 
 
-class DisconnectButton(FollowingEntity, ButtonEntity):
+class DisconnectButton(DeviceEntity, ButtonEntity):
     """Closes the connection of a device, which may come back."""
 
     _attr_entity_category = EntityCategory.CONFIG
 
-    def __init__(self, hub: Hub, device: HubDevice) -> None:
+    def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the button."""
-        super().__init__(hub, device, "disconnect")
+        super().__init__(data, device, "disconnect")
 
     @property
     @override
     def available(self) -> bool:
         """Return whether there is a connection."""
-        return self.hub.state(self.device.id) is DeviceState.CONNECTED
+        return self.data.broker.state(self.device.id) is DeviceState.CONNECTED
 
     @override
     async def async_press(self) -> None:
         """Close the connection."""
-        self.hub.disconnect(self.device.id)
+        await self.data.actions.disconnect(self.device.id)
 
 
 class VariableButton(VariableEntity, ButtonEntity):
@@ -74,19 +76,11 @@ class VariableButton(VariableEntity, ButtonEntity):
     PLATFORM = Platform.BUTTON
 
     @override
-    def async_describe(self, definition: Definition | None) -> None:
-        self._attr_device_class = (
-            ButtonDeviceClass(definition.device_class)
-            if definition is not None and definition.device_class
-            else None
-        )
-
-    @override
     @callback
-    def async_take(self, text: str | None) -> None:
+    def show_text(self, text: str | None) -> None:
         """Take no value: a button has none."""
 
     @override
     async def async_press(self) -> None:
         """Tell the device that it was pressed."""
-        self.command(WIRE_PRESS)
+        await self.async_command(WIRE_PRESS)

@@ -19,7 +19,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .broker import DeviceState
 from .const import ATTR_VALUE, ATTR_VARIABLE
-from .hub import async_get_hub
+from .hub.runtime_data import async_get_runtime_data
 
 _CONNECTED_SCHEMA: Final = probatio.Schema(
     {
@@ -69,13 +69,13 @@ class DeviceIsConnectedCondition(_Condition):
 
     @override
     def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
-        if (hub := async_get_hub(self._hass)) is None:
+        if (data := async_get_runtime_data(self._hass)) is None:
             return False
         combine = all if self.options[ATTR_BEHAVIOR] == BEHAVIOR_ALL else any
         connected = {
             device.registry_id
-            for device in hub.devices
-            if hub.state(device.id) is DeviceState.CONNECTED
+            for device in data.devices
+            if data.broker.state(device.id) is DeviceState.CONNECTED
         }
         return combine(one in connected for one in self.options[ATTR_DEVICE_ID])
 
@@ -87,9 +87,9 @@ class VariableIsCondition(_Condition):
 
     @override
     def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
-        if (hub := async_get_hub(self._hass)) is None:
+        if (data := async_get_runtime_data(self._hass)) is None:
             return False
-        variable = hub.broker.variables.get(self.options[ATTR_VARIABLE])
+        variable = data.broker.variables.get(self.options[ATTR_VARIABLE])
         return variable is not None and variable.text == self.options[ATTR_VALUE]
 
 

@@ -59,9 +59,9 @@ from .const import (
     SUBENTRY_DEVICE,
 )
 from .device_flow import KEY_SCHEMA, DeviceSubentryFlow, check_key
-from .hub import Hub, async_get_hub
-from .safe import markdown, plain
-from .settings import ADJUSTABLE_LIMITS, DEFAULT_LIMITS, address, default_limit
+from .hub.runtime_data import RuntimeData, async_get_runtime_data
+from .hub.sanitize import escape_markdown, single_line
+from .hub.settings import ADJUSTABLE_LIMITS, DEFAULT_LIMITS, address, default_limit
 
 _LOOPBACK: Final = "127.0.0.1"
 _PORT_ERRORS: Final[Mapping[int, str]] = {
@@ -254,13 +254,13 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
         await self.async_set_unique_id(self._device_id)
         # This is what keeps a device away that was ignored.
         self._abort_if_unique_id_configured()
-        hub = async_get_hub(self.hass)
-        if hub is not None and self._device_id in hub.cards.encrypted:
+        data = async_get_runtime_data(self.hass)
+        if data is not None and self._device_id in data.discovery.encrypted:
             self.context["title_placeholders"] = {CONF_NAME: f"🔒 {self._device_id}"}
             return await self.async_step_approve_encrypted()
-        if hub is not None and self._device_id in hub.broker.waiting:
-            info = hub.broker.waiting[self._device_id].request.details
-            name = plain(info.name or "") or self._device_id
+        if data is not None and self._device_id in data.broker.waiting:
+            info = data.broker.waiting[self._device_id].details
+            name = single_line(info.name or "") or self._device_id
             self.context["title_placeholders"] = {CONF_NAME: name}
         return await self.async_step_approve()
 
@@ -268,23 +268,26 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for name and area, and let the device in."""
-        hub = async_get_hub(self.hass)
-        if hub is None or (session := hub.broker.waiting.get(self._device_id)) is None:
+        data = async_get_runtime_data(self.hass)
+        if (
+            data is None
+            or (waiting := data.broker.waiting.get(self._device_id)) is None
+        ):
             return self.async_abort(reason="device_gone")
         if user_input is not None:
-            return self._approve(hub, user_input, "device_approved")
-        info = session.request.details
+            return await self._async_approve(data, user_input, "device_approved")
+        info = waiting.details
         area = ar.async_get(self.hass).async_get_area_by_name(info.area or "")
-        suggested = {CONF_NAME: plain(info.name or "") or self._device_id}
+        suggested = {CONF_NAME: single_line(info.name or "") or self._device_id}
         if area is not None:
             suggested[CONF_AREA] = area.id
         return self.async_show_form(
             step_id="approve",
             data_schema=self.add_suggested_values_to_schema(_APPROVE_SCHEMA, suggested),
             description_placeholders={
-                ATTR_DEVICE: markdown(self._device_id),
-                "address": markdown(session.address),
-                "model": markdown(info.model or "?"),
+                ATTR_DEVICE: escape_markdown(self._device_id),
+                "address": escape_markdown(waiting.address),
+                "model": escape_markdown(info.model or "?"),
             },
         )
 
@@ -292,12 +295,15 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the key of a device, besides name and area; it is in at its next try."""
-        hub = async_get_hub(self.hass)
-        if hub is None or (tried := hub.cards.encrypted.get(self._device_id)) is None:
+        data = async_get_runtime_data(self.hass)
+        if (
+            data is None
+            or (tried := data.discovery.encrypted.get(self._device_id)) is None
+        ):
             return self.async_abort(reason="device_gone")
         errors = check_key(user_input) if user_input is not None else {}
         if user_input is not None and not errors:
-            return self._approve(hub, user_input, "device_expected")
+            return await self._async_approve(data, user_input, "device_expected")
         return self.async_show_form(
             step_id="approve_encrypted",
             data_schema=self.add_suggested_values_to_schema(
@@ -305,21 +311,21 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
                 user_input or {CONF_NAME: self._device_id},
             ),
             description_placeholders={
-                ATTR_DEVICE: markdown(self._device_id),
-                "address": markdown(tried.address),
+                ATTR_DEVICE: escape_markdown(self._device_id),
+                "address": escape_markdown(tried.address),
             },
             errors=errors,
         )
 
-    def _approve(
-        self, hub: Hub, user_input: dict[str, Any], reason: str
+    async def _async_approve(
+        self, data: RuntimeData, user_input: dict[str, Any], reason: str
     ) -> ConfigFlowResult:
         name, key = user_input[CONF_NAME], user_input.get(CONF_KEY)
-        hub.approve(
+        await data.approved.approve(
             self._device_id, name, user_input.get(CONF_AREA), key and key.strip()
         )
         return self.async_abort(
-            reason=reason, description_placeholders={CONF_NAME: markdown(name)}
+            reason=reason, description_placeholders={CONF_NAME: escape_markdown(name)}
         )
 
 

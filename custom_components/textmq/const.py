@@ -1,6 +1,5 @@
 """Names and numbers that several modules share."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 import logging
 from typing import Final
@@ -32,6 +31,7 @@ CONF_LIMITS: Final = "limits"
 CONF_MESSAGE: Final = "message"
 CONF_QR_CODE: Final = "qr_code"
 CONF_READ: Final = "read"
+CONF_REPLACES: Final = "replaces"
 CONF_RIGHTS: Final = "rights"
 CONF_SAVE_INTERVAL: Final = "save_interval"
 CONF_WRITE: Final = "write"
@@ -75,18 +75,17 @@ REFRESH: Final = timedelta(minutes=10)
 
 MAX_STATE: Final = 255
 
-# What a description's TYPE becomes; the others show as sensors.
-PLATFORM_OF_TYPE: Final[Mapping[str, Platform]] = {
-    "sensor": Platform.SENSOR,
-    "binary_sensor": Platform.BINARY_SENSOR,
-    "switch": Platform.SWITCH,
-    "number": Platform.NUMBER,
-    "select": Platform.SELECT,
-    "text": Platform.TEXT,
-    "button": Platform.BUTTON,
-    "event": Platform.EVENT,
-}
-PLATFORMS: Final = (*PLATFORM_OF_TYPE.values(), Platform.NOTIFY)
+PLATFORMS: Final = (
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.NOTIFY,
+    Platform.NUMBER,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+    Platform.TEXT,
+)
 
 # The spelling of values and commands on the wire.
 WIRE_ON: Final = "ON"

@@ -36,9 +36,9 @@ from .const import (
     DEFAULT_PORT,
     DOMAIN,
 )
-from .keys import make_key, read_key
-from .safe import markdown, plain
-from .settings import EVERY_RIGHT, Settings, stored_rights
+from .hub.keys import make_key, read_key
+from .hub.sanitize import escape_markdown, single_line
+from .hub.settings import EVERY_RIGHT, Settings, stored_rights
 
 KEY_SCHEMA: Final = probatio.Schema(
     {
@@ -101,7 +101,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
                 errors[CONF_ENCRYPTED] = "key_needed"
             else:
                 self._device_id = device_id
-                self._name = plain(user_input.get(CONF_NAME, "")) or device_id
+                self._name = single_line(user_input.get(CONF_NAME, "")) or device_id
                 if user_input[CONF_ENCRYPTED]:
                     return await self.async_step_add_key()
                 return await self._async_add({CONF_DEVICE_ID: device_id})
@@ -167,7 +167,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
                 if not all(map(names.is_filter, rights[key])):
                     errors[key] = "bad_filter"
             if not errors:
-                name = plain(user_input[CONF_NAME]) or stored[CONF_DEVICE_ID]
+                name = single_line(user_input[CONF_NAME]) or stored[CONF_DEVICE_ID]
                 all_rights = rights == EVERY_RIGHT
                 return self._update(
                     {CONF_RIGHTS: None if all_rights else rights}, title=name
@@ -232,7 +232,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
             step_id=step_id,
             data_schema=probatio.Schema({probatio.Optional(CONF_QR_CODE): qr_code}),
             description_placeholders={
-                ATTR_DEVICE: markdown(device_id),
+                ATTR_DEVICE: escape_markdown(device_id),
                 CONF_KEY: self._key,
                 "yaml": text,
             },
@@ -257,7 +257,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
 
     @property
     def _placeholders(self) -> dict[str, str]:
-        return {ATTR_DEVICE: markdown(self._subentry.data[CONF_DEVICE_ID])}
+        return {ATTR_DEVICE: escape_markdown(self._subentry.data[CONF_DEVICE_ID])}
 
     @property
     def _needs_key(self) -> bool:

@@ -11,8 +11,9 @@ from homeassistant.helpers import device_registry as dr
 
 from .broker import Variable
 from .const import CONF_KEY
-from .devices import device_id_of
-from .hub import Hub, TextMqConfigEntry
+from .hub.broker_api import BrokerApi
+from .hub.device_registry import device_id_of
+from .hub.runtime_data import TextMqConfigEntry
 
 TO_REDACT: Final = {"address", CONF_KEY, "mac", CONF_HOST}
 
@@ -21,8 +22,8 @@ async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: TextMqConfigEntry
 ) -> dict[str, Any]:
     """Return what helps to find out why the broker does what it does."""
-    hub = entry.runtime_data
-    broker = hub.broker
+    rooms = entry.runtime_data
+    broker = rooms.broker
     return async_redact_data(
         {
             "entry": {
@@ -32,17 +33,17 @@ async def async_get_config_entry_diagnostics(
             },
             "limits": asdict(broker.limits),
             "uptime": round(broker.uptime),
-            "connections": len(broker.sessions),
+            "connections": broker.connections,
             "waiting": list(broker.waiting),
-            "waiting_encrypted": list(hub.cards.encrypted),
+            "waiting_encrypted": list(rooms.discovery.encrypted),
             "messages": {
                 "received": broker.messages_received,
                 "sent": broker.messages_sent,
             },
             "closed": _named(broker.closes),
-            "refused": _named(hub.refusals),
-            "key_failures": hub.troubles.key_failures,
-            "devices": [_device(hub, device.id) for device in broker.devices],
+            "refused": _named(rooms.issues.refusals),
+            "key_failures": rooms.issues.key_failures,
+            "devices": [_device(broker, device.id) for device in broker.devices],
             "variables": [_variable(one) for one in broker.variables],
         },
         TO_REDACT,
@@ -56,13 +57,13 @@ async def async_get_device_diagnostics(
     device_id = device_id_of(device)
     if device_id is None:
         return await async_get_config_entry_diagnostics(hass, entry)
-    hub = entry.runtime_data
+    broker = entry.runtime_data.broker
     return async_redact_data(
         {
-            "device": _device(hub, device_id),
+            "device": _device(broker, device_id),
             "variables": [
                 _variable(one)
-                for one in hub.broker.variables
+                for one in broker.variables
                 if device_id in (one.owner, one.device)
             ],
         },
@@ -74,13 +75,13 @@ def _named(counts: Mapping[Any, int]) -> dict[str, int]:
     return {str(reason): count for reason, count in counts.items()}
 
 
-def _device(hub: Hub, device_id: str) -> dict[str, Any]:
+def _device(broker: BrokerApi, device_id: str) -> dict[str, Any]:
     """Return what the broker knows of a device."""
     described: dict[str, Any] = {
         CONF_DEVICE_ID: device_id,
-        "state": str(hub.state(device_id)),
+        "state": str(broker.state(device_id)),
     }
-    if (device := hub.broker.devices.get(device_id)) is not None:
+    if (device := broker.devices.get(device_id)) is not None:
         described |= {
             "address": device.address,
             "info": asdict(device.details),
@@ -88,7 +89,7 @@ def _device(hub: Hub, device_id: str) -> dict[str, Any]:
             "last_seen": device.last_seen,
             "encrypted": device.session is not None
             and device.session.identity is not None,
-            "messages_waiting": hub.broker.messages_waiting(device_id),
+            "messages_waiting": broker.messages_waiting(device_id),
             "violations": device.violations,
         }
     return described

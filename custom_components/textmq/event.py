@@ -1,23 +1,26 @@
 """Events: variables that tell what happens, and messages from devices."""
 
+from functools import partial
 from typing import Final, override
 
-from homeassistant.components.event import EventDeviceClass, EventEntity
+from homeassistant.components.event import EventEntity
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .broker import Definition, Publication, wire
+from .broker import Definition, Publication, Variable, wire
 from .const import ATTR_TEXT
-from .devices import HubDevice
 from .entity import TextMqEntity, VariableEntity
-from .hub import Hub, TextMqConfigEntry
-from .platforms import Parts
-from .values import Unfit, option
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import RuntimeData, TextMqConfigEntry
+from .hub.shown_device import ShownDevice
+from .values import InvalidValue, parse_option
 
 PARALLEL_UPDATES = 0
 
 _RECEIVED: Final = "received"
+MAX_EARLY: Final = 100
+"""Events of a variable that are kept until Home Assistant has its entity."""
 
 
 async def async_setup_entry(
@@ -26,9 +29,14 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
+    data = entry.runtime_data
+    data.queue.register(
         Platform.EVENT,
-        Parts(async_add_entities, device=(MessageEvent,), variable=VariableEvent),
+        EntityFactories(
+            async_add_entities,
+            device=(partial(MessageEvent, data),),
+            variable=partial(VariableEvent, data),
+        ),
     )
 
 
@@ -37,22 +45,23 @@ class MessageEvent(TextMqEntity, EventEntity):
 
     _attr_event_types = [_RECEIVED]
 
-    def __init__(self, hub: Hub, device: HubDevice) -> None:
+    def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the event of a device."""
-        super().__init__(hub, device, "message")
+        super().__init__(data, device, "message")
 
     @override
-    async def async_added_to_hass(self) -> None:
+    async def async_begin(self) -> None:
         self.device.receive = self._receive
 
     @override
-    async def async_will_remove_from_hass(self) -> None:
+    @callback
+    def end(self) -> None:
         self.device.receive = None
 
     @callback
     def _receive(self, text: str) -> None:
         self._trigger_event(_RECEIVED, {ATTR_TEXT: text})
-        self.show()
+        self.write_state()
 
 
 class VariableEvent(VariableEntity, EventEntity):
@@ -60,30 +69,53 @@ class VariableEvent(VariableEntity, EventEntity):
 
     PLATFORM = Platform.EVENT
 
+    def __init__(
+        self, data: RuntimeData, device: ShownDevice, variable: Variable
+    ) -> None:
+        """Make the event of a variable."""
+        self._early: list[str] = []
+        """Events that came before Home Assistant had the entity."""
+        super().__init__(data, device, variable)
+
     @override
-    def async_describe(self, definition: Definition | None) -> None:
-        assert definition is not None
+    async def async_begin(self) -> None:
+        await super().async_begin()
+        self.data.hass.loop.call_soon(self._tell_early)
+
+    @override
+    def describe(self, definition: Definition) -> None:
         self._attr_event_types = list(definition.options)
-        self._attr_device_class = (
-            EventDeviceClass(definition.device_class)
-            if definition.device_class
-            else None
-        )
 
     @override
     @callback
-    def published(self, publication: Publication) -> None:
-        text = wire.decode(publication.value)
-        if not self.live or not text:
+    def handle_publication(self, publication: Publication) -> None:
+        if publication is self._latest:
             return
+        self._latest = publication
+        text = wire.decode(publication.value)
+        if not text:
+            return
+        if self._early or not self.added:
+            if len(self._early) < MAX_EARLY:
+                self._early.append(text)
+            return
+        self._tell(text)
+
+    @callback
+    def _tell_early(self) -> None:
+        early, self._early = self._early, []
+        for text in early:
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
         try:
-            self._trigger_event(option(text, self.event_types))
-        except Unfit as unfit:
-            self.hub.complain(self.device.id, str(unfit), self.variable.name)
+            self._trigger_event(parse_option(text, self.event_types))
+        except InvalidValue as invalid:
+            self.data.warn_once(self.device.id, str(invalid), self.variable.name)
         else:
-            self.show()
+            self.write_state()
 
     @override
     @callback
-    def async_take(self, text: str | None) -> None:
+    def show_text(self, text: str | None) -> None:
         """Take no stored value: it is no event."""

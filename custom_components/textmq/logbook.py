@@ -17,7 +17,7 @@ from .const import (
     EVENT_MESSAGE,
     NAME,
 )
-from .safe import plain
+from .hub.sanitize import single_line
 
 
 @callback
@@ -32,7 +32,10 @@ def async_describe_events(
         registry_id = event.data[ATTR_DEVICE_ID]
         entry = registry.async_get(registry_id) if registry_id else None
         name = (entry and (entry.name_by_user or entry.name)) or event.data[ATTR_DEVICE]
-        return {LOGBOOK_ENTRY_NAME: plain(name) or NAME, LOGBOOK_ENTRY_MESSAGE: message}
+        return {
+            LOGBOOK_ENTRY_NAME: single_line(name) or NAME,
+            LOGBOOK_ENTRY_MESSAGE: message,
+        }
 
     @callback
     def connected(event: Event) -> dict[str, str]:
@@ -44,7 +47,7 @@ def async_describe_events(
 
     @callback
     def message(event: Event) -> dict[str, str]:
-        return line(event, f"has sent “{plain(event.data[ATTR_TEXT])}”")
+        return line(event, f"has sent “{single_line(event.data[ATTR_TEXT])}”")
 
     async_describe_event(DOMAIN, EVENT_CONNECTED, connected)
     async_describe_event(DOMAIN, EVENT_DISCONNECTED, disconnected)

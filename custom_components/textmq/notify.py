@@ -1,5 +1,6 @@
 """Notify: messages to devices."""
 
+from functools import partial
 from typing import override
 
 from homeassistant.components.notify import NotifyEntity
@@ -7,10 +8,10 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .devices import HubDevice
 from .entity import TextMqEntity
-from .hub import Hub, TextMqConfigEntry
-from .platforms import Parts
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import RuntimeData, TextMqConfigEntry
+from .hub.shown_device import ShownDevice
 
 PARALLEL_UPDATES = 0
 
@@ -21,19 +22,21 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
-        Platform.NOTIFY, Parts(async_add_entities, device=(DeviceNotify,))
+    data = entry.runtime_data
+    data.queue.register(
+        Platform.NOTIFY,
+        EntityFactories(async_add_entities, device=(partial(DeviceNotify, data),)),
     )
 
 
 class DeviceNotify(TextMqEntity, NotifyEntity):
     """Sends messages to a device."""
 
-    def __init__(self, hub: Hub, device: HubDevice) -> None:
+    def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the entity of a device."""
-        super().__init__(hub, device, "message")
+        super().__init__(data, device, "message")
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
         """Send a message; the protocol has no titles."""
-        self.hub.send(self.device.id, message)
+        await self.data.actions.send(self.device.id, message)

@@ -1,18 +1,19 @@
 """Numbers: variables that are set within a range."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Final, override
 
-from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberMode
+from homeassistant.components.number import NumberEntity, NumberMode
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import Definition
 from .entity import VariableEntity
-from .hub import TextMqConfigEntry
-from .platforms import Parts
-from .values import number
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import TextMqConfigEntry
+from .values import parse_number
 
 PARALLEL_UPDATES = 0
 
@@ -27,8 +28,10 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
-        Platform.NUMBER, Parts(async_add_entities, variable=VariableNumber)
+    data = entry.runtime_data
+    data.queue.register(
+        Platform.NUMBER,
+        EntityFactories(async_add_entities, variable=partial(VariableNumber, data)),
     )
 
 
@@ -38,13 +41,7 @@ class VariableNumber(VariableEntity, NumberEntity):
     PLATFORM = Platform.NUMBER
 
     @override
-    def async_describe(self, definition: Definition | None) -> None:
-        assert definition is not None
-        self._attr_device_class = (
-            NumberDeviceClass(definition.device_class)
-            if definition.device_class
-            else None
-        )
+    def describe(self, definition: Definition) -> None:
         self._attr_native_unit_of_measurement = definition.unit
         least, most = definition.min, definition.max
         self._attr_native_min_value = min(_MIN, most or 0) if least is None else least
@@ -60,10 +57,10 @@ class VariableNumber(VariableEntity, NumberEntity):
         return self._step
 
     @override
-    def async_take(self, text: str | None) -> None:
-        self._attr_native_value = None if text is None else number(text)
+    def show_text(self, text: str | None) -> None:
+        self._attr_native_value = None if text is None else parse_number(text)
 
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Tell the device the number, as plain decimal text."""
-        self.command(format(Decimal(f"{value:.10g}"), "f"))
+        await self.async_command(format(Decimal(f"{value:.15g}"), "f"))

@@ -11,8 +11,8 @@ from homeassistant.helpers import issue_registry as ir
 from .broker import AccessMode, Refusal
 from .const import ATTR_DEVICE, CONF_ACCESS, CONF_KEY, DOMAIN
 from .device_flow import KEY_SCHEMA, check_key
-from .hub import async_get_hub
-from .troubles import Trouble
+from .hub.device_issues import Trouble
+from .hub.runtime_data import async_get_entry, async_get_runtime_data
 
 
 class OpenAccessFlow(ConfirmRepairFlow):
@@ -22,10 +22,10 @@ class OpenAccessFlow(ConfirmRepairFlow):
     async def async_step_confirm(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        hub = async_get_hub(self.hass)
-        if user_input is not None and hub is not None:
-            data = {**hub.entry.data, CONF_ACCESS: str(AccessMode.APPROVE)}
-            self.hass.config_entries.async_update_entry(hub.entry, data=data)
+        entry = async_get_entry(self.hass)
+        if user_input is not None and entry is not None:
+            data = {**entry.data, CONF_ACCESS: str(AccessMode.APPROVE)}
+            self.hass.config_entries.async_update_entry(entry, data=data)
         return await super().async_step_confirm(user_input)
 
 
@@ -46,13 +46,15 @@ class DeviceKeyFlow(RepairsFlow):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Ask for the key, and use it from now on."""
-        hub = async_get_hub(self.hass)
+        data = async_get_runtime_data(self.hass)
         issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
-        if hub is None or issue is None:
+        if data is None or issue is None:
             return self.async_abort(reason="settled")
         errors = check_key(user_input) if user_input is not None else {}
         if user_input is not None and not errors:
-            hub.devices.set_key(self._device_id, user_input[CONF_KEY].strip())
+            key = user_input[CONF_KEY].strip()
+            if not await data.approved.set_key(self._device_id, key):
+                return self.async_abort(reason="settled")
             return self.async_create_entry(data={})
         return self.async_show_form(
             step_id="key",
@@ -73,14 +75,13 @@ class StaleVariablesFlow(ConfirmRepairFlow):
     async def async_step_confirm(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        hub = async_get_hub(self.hass)
-        if user_input is not None and hub is not None:
-            stale = hub.troubles.stale(self._device_id)
-            hub.troubles.forget(self._device_id, (Trouble.STALE,))
+        data = async_get_runtime_data(self.hass)
+        if user_input is not None and data is not None:
+            stale = data.issues.stale(self._device_id)
+            data.issues.forget(self._device_id, (Trouble.STALE,))
             for variable in stale:
                 with suppress(Refusal):
-                    hub.broker.delete(variable.name)
-            hub.broker.flush()
+                    await data.broker.delete(variable.name)
         return await super().async_step_confirm(user_input)
 
 

@@ -1,5 +1,6 @@
 """Selects: variables that are one of several options."""
 
+from functools import partial
 from typing import override
 
 from homeassistant.components.select import SelectEntity
@@ -9,9 +10,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import Definition
 from .entity import VariableEntity
-from .hub import TextMqConfigEntry
-from .platforms import Parts
-from .values import option
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import TextMqConfigEntry
+from .values import parse_option
 
 PARALLEL_UPDATES = 0
 
@@ -22,8 +23,10 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
-        Platform.SELECT, Parts(async_add_entities, variable=VariableSelect)
+    data = entry.runtime_data
+    data.queue.register(
+        Platform.SELECT,
+        EntityFactories(async_add_entities, variable=partial(VariableSelect, data)),
     )
 
 
@@ -33,15 +36,16 @@ class VariableSelect(VariableEntity, SelectEntity):
     PLATFORM = Platform.SELECT
 
     @override
-    def async_describe(self, definition: Definition | None) -> None:
-        assert definition is not None
+    def describe(self, definition: Definition) -> None:
         self._attr_options = list(definition.options)
 
     @override
-    def async_take(self, text: str | None) -> None:
-        self._attr_current_option = None if text is None else option(text, self.options)
+    def show_text(self, text: str | None) -> None:
+        self._attr_current_option = (
+            None if text is None else parse_option(text, self.options)
+        )
 
     @override
     async def async_select_option(self, option: str) -> None:
         """Tell the device the option."""
-        self.command(option)
+        await self.async_command(option)

@@ -35,8 +35,10 @@ from .const import (
     PERMIT_MAX,
     PERMIT_MIN,
 )
-from .devices import HubDevice, device_id_of
-from .hub import Hub, TextMqConfigEntry
+from .hub.broker_api import BrokerApi
+from .hub.device_registry import device_id_of
+from .hub.runtime_data import RuntimeData, TextMqConfigEntry
+from .hub.shown_device import ShownDevice
 
 ATTR_BROADCAST: Final = "broadcast"
 ATTR_DURATION: Final = "duration"
@@ -107,7 +109,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         )
 
 
-def _hub(call: ServiceCall) -> Hub:
+def _data(call: ServiceCall) -> RuntimeData:
     entry: TextMqConfigEntry = async_get_config_entry(call.hass, DOMAIN, None)
     return entry.runtime_data
 
@@ -127,57 +129,55 @@ def _target(call: ServiceCall) -> str:
     )
 
 
-@callback
-def _publish(call: ServiceCall) -> None:
+async def _publish(call: ServiceCall) -> None:
     data = call.data
-    _hub(call).publish(data[ATTR_VARIABLE], data[ATTR_VALUE], retain=data[ATTR_RETAIN])
+    await _data(call).actions.publish(
+        data[ATTR_VARIABLE], data[ATTR_VALUE], retain=data[ATTR_RETAIN]
+    )
 
 
-@callback
-def _delete(call: ServiceCall) -> None:
-    _hub(call).delete(call.data[ATTR_VARIABLE])
+async def _delete(call: ServiceCall) -> None:
+    await _data(call).actions.delete(call.data[ATTR_VARIABLE])
 
 
-@callback
-def _allow_new_devices(call: ServiceCall) -> None:
-    _hub(call).permit(call.data[ATTR_DURATION])
+async def _allow_new_devices(call: ServiceCall) -> None:
+    await _data(call).approved.permit(call.data[ATTR_DURATION])
 
 
-@callback
-def _disconnect(call: ServiceCall) -> None:
-    _hub(call).disconnect(_target(call))
+async def _disconnect(call: ServiceCall) -> None:
+    await _data(call).actions.disconnect(_target(call))
 
 
 async def _send(call: ServiceCall) -> ServiceResponse:
-    hub = _hub(call)
     ttl: timedelta | None = call.data.get(ATTR_TTL)
-    delivery = hub.send(_target(call), call.data[ATTR_MESSAGE], ttl)
+    delivery = await _data(call).actions.send(
+        _target(call), call.data[ATTR_MESSAGE], ttl
+    )
     return {"delivery": delivery.value}
 
 
-@callback
-def _get(call: ServiceCall) -> ServiceResponse:
-    return _reading(_hub(call).get(call.data[ATTR_VARIABLE]))
+async def _get(call: ServiceCall) -> ServiceResponse:
+    return _reading(await _data(call).actions.get(call.data[ATTR_VARIABLE]))
 
 
-@callback
-def _list_variables(call: ServiceCall) -> ServiceResponse:
-    found = _hub(call).read(call.data[ATTR_VARIABLE])
+async def _list_variables(call: ServiceCall) -> ServiceResponse:
+    found = await _data(call).actions.read(call.data[ATTR_VARIABLE])
     return {"variables": [_reading(one) for one in found]}
 
 
 @callback
 def _list_devices(call: ServiceCall) -> ServiceResponse:
-    hub = _hub(call)
+    data = _data(call)
+    addresses = {
+        False: {key: one.address for key, one in data.broker.waiting.items()},
+        True: {key: one.address for key, one in data.discovery.encrypted.items()},
+    }
     return {
-        "devices": [_described(hub, one) for one in hub.devices],
+        "devices": [_described(data.broker, one) for one in data.devices],
         "waiting": [
-            {ATTR_DEVICE: device_id, "address": one.address, "encrypted": encrypted}
-            for encrypted, those in (
-                (False, hub.broker.waiting),
-                (True, hub.cards.encrypted),
-            )
-            for device_id, one in those.items()
+            {ATTR_DEVICE: device_id, "address": address, "encrypted": encrypted}
+            for encrypted, those in addresses.items()
+            for device_id, address in those.items()
         ],
     }
 
@@ -194,14 +194,14 @@ def _reading(variable: Variable) -> JsonObjectType:
     }
 
 
-def _described(hub: Hub, device: HubDevice) -> JsonObjectType:
+def _described(broker: BrokerApi, device: ShownDevice) -> JsonObjectType:
     """Return what is known of a device."""
-    known = hub.broker.devices.get(device.id)
+    known = broker.devices.get(device.id)
     seen = known.last_seen if known else None
     return {
         ATTR_DEVICE: device.id,
         ATTR_DEVICE_ID: device.registry_id,
-        "state": str(hub.state(device.id)),
+        "state": str(broker.state(device.id)),
         "address": known.address if known else "",
         "last_seen": seen and _time(seen),
     }

@@ -1,18 +1,18 @@
 """Switches: variables that are ON or OFF and can be told to be."""
 
+from functools import partial
 from typing import Any, override
 
-from homeassistant.components.switch import SwitchDeviceClass, SwitchEntity
+from homeassistant.components.switch import SwitchEntity
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .broker import Definition
 from .const import WIRE_OFF, WIRE_ON
 from .entity import VariableEntity
-from .hub import TextMqConfigEntry
-from .platforms import Parts
-from .values import switched
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import TextMqConfigEntry
+from .values import parse_on_off
 
 PARALLEL_UPDATES = 0
 
@@ -23,8 +23,10 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
-        Platform.SWITCH, Parts(async_add_entities, variable=VariableSwitch)
+    data = entry.runtime_data
+    data.queue.register(
+        Platform.SWITCH,
+        EntityFactories(async_add_entities, variable=partial(VariableSwitch, data)),
     )
 
 
@@ -35,23 +37,15 @@ class VariableSwitch(VariableEntity, SwitchEntity):
     urgent = True
 
     @override
-    def async_describe(self, definition: Definition | None) -> None:
-        self._attr_device_class = (
-            SwitchDeviceClass(definition.device_class)
-            if definition is not None and definition.device_class
-            else None
-        )
-
-    @override
-    def async_take(self, text: str | None) -> None:
-        self._attr_is_on = None if text is None else switched(text)
+    def show_text(self, text: str | None) -> None:
+        self._attr_is_on = None if text is None else parse_on_off(text)
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Tell the device to switch on."""
-        self.command(WIRE_ON)
+        await self.async_command(WIRE_ON)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Tell the device to switch off."""
-        self.command(WIRE_OFF)
+        await self.async_command(WIRE_OFF)

@@ -5,7 +5,8 @@ from typing import Any
 from homeassistant.components.system_health import SystemHealthRegistration
 from homeassistant.core import HomeAssistant, callback
 
-from .hub import async_get_hub
+from .hub.runtime_data import async_get_entry
+from .hub.settings import Settings
 
 
 @callback
@@ -15,17 +16,18 @@ def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> N
 
 
 async def _async_info(hass: HomeAssistant) -> dict[str, Any]:
-    hub = async_get_hub(hass)
-    if hub is None:
+    entry = async_get_entry(hass)
+    if entry is None:
         return {"running": False}
-    broker = hub.broker
+    rooms = entry.runtime_data
+    broker = rooms.broker
     return {
         "running": True,
-        "port": hub.port,
-        "access": str(hub.settings.access),
-        "connections": len(broker.sessions),
-        "waiting": len(broker.waiting) + len(hub.cards.encrypted),
+        "port": broker.port,
+        "access": str(Settings.read(entry).access),
+        "connections": broker.connections,
+        "waiting": len(broker.waiting) + len(rooms.discovery.encrypted),
         "variables": len(broker.variables),
         "messages_received": broker.messages_received,
-        "refused": hub.refusals.total(),
+        "refused": rooms.issues.refusals.total(),
     }

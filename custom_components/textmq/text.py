@@ -1,5 +1,6 @@
 """Texts: variables that a person writes."""
 
+from functools import partial
 from typing import override
 
 from homeassistant.components.text import TextEntity, TextMode
@@ -10,9 +11,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .broker import Definition
 from .const import MAX_STATE
 from .entity import VariableEntity
-from .hub import TextMqConfigEntry
-from .platforms import Parts
-from .values import Unfit, short
+from .hub.entity_queue import EntityFactories
+from .hub.runtime_data import TextMqConfigEntry
+from .values import InvalidValue, parse_state_text
 
 PARALLEL_UPDATES = 0
 
@@ -23,8 +24,10 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the platform."""
-    entry.runtime_data.platforms.enter(
-        Platform.TEXT, Parts(async_add_entities, variable=VariableText)
+    data = entry.runtime_data
+    data.queue.register(
+        Platform.TEXT,
+        EntityFactories(async_add_entities, variable=partial(VariableText, data)),
     )
 
 
@@ -34,8 +37,7 @@ class VariableText(VariableEntity, TextEntity):
     PLATFORM = Platform.TEXT
 
     @override
-    def async_describe(self, definition: Definition | None) -> None:
-        assert definition is not None
+    def describe(self, definition: Definition) -> None:
         least, most = definition.min or 0, definition.max
         self._attr_native_min = int(min(max(least, 0), MAX_STATE))
         self._attr_native_max = MAX_STATE if most is None else int(min(most, MAX_STATE))
@@ -43,14 +45,14 @@ class VariableText(VariableEntity, TextEntity):
         self._hides_value = definition.hides_value
 
     @override
-    def async_take(self, text: str | None) -> None:
+    def show_text(self, text: str | None) -> None:
         if self._hides_value:
             text = None
-        if text is not None and not self.min <= len(short(text)) <= self.max:
-            raise Unfit(f"has not {self.min} to {self.max} characters")
+        if text is not None and not self.min <= len(parse_state_text(text)) <= self.max:
+            raise InvalidValue(f"has not {self.min} to {self.max} characters")
         self._attr_native_value = text
 
     @override
     async def async_set_value(self, value: str) -> None:
         """Tell the device the text."""
-        self.command(value)
+        await self.async_command(value)

@@ -32,8 +32,8 @@ from .const import (
     EVENT_DISCONNECTED,
     EVENT_MESSAGE,
 )
-from .hub import SIGNAL_STARTED, Hub, async_get_hub
-from .safe import plain
+from .hub.runtime_data import SIGNAL_STARTED, RuntimeData, async_get_runtime_data
+from .hub.sanitize import single_line
 
 
 def variable_filter(value: Any) -> str:
@@ -126,7 +126,7 @@ class VariablePublishedTrigger(_Trigger):
                     ATTR_DEVICE: publication.device,
                     ATTR_TIME: datetime.fromtimestamp(publication.time, UTC),
                 },
-                f"variable {plain(publication.name)}",
+                f"variable {single_line(publication.name)}",
             )
 
         return _watch(self._hass, self.options[ATTR_VARIABLE], published)
@@ -166,7 +166,7 @@ class _EventTrigger(_Trigger):
                 return
             run_action(
                 {key: data[key] for key in self.keys} | {ATTR_TIME: event.time_fired},
-                f"{self.description} {plain(data[ATTR_DEVICE])}",
+                f"{self.description} {single_line(data[ATTR_DEVICE])}",
                 event.context,
             )
 
@@ -212,17 +212,17 @@ async def async_get_triggers(hass: HomeAssistant) -> dict[str, type[Trigger]]:
 
 
 def _watch(
-    hass: HomeAssistant, text: str, watcher: Callable[[Publication], None]
+    hass: HomeAssistant, pattern: str, watcher: Callable[[Publication], None]
 ) -> CALLBACK_TYPE:
     """Watch variables, with every broker that is started; returns a function that ends it."""
     unwatch: CALLBACK_TYPE | None = None
 
     @callback
-    def started(hub: Hub) -> None:
+    def started(data: RuntimeData) -> None:
         nonlocal unwatch
-        unwatch = hub.broker.watch(text, watcher)
+        unwatch = data.variables.watch(pattern, watcher)
 
-    if (running := async_get_hub(hass)) is not None:
+    if (running := async_get_runtime_data(hass)) is not None:
         started(running)
     disconnect = async_dispatcher_connect(hass, SIGNAL_STARTED, started)
 

@@ -19,7 +19,7 @@ _MAX_SECONDS: Final = 11
 """Digits of seconds since 1970: with more it would be a year that no calendar has."""
 
 
-class Unfit(Exception):
+class InvalidValue(Exception):
     """A value does not fit its entity; the text ends the sentence that begins with the variable."""
 
 
@@ -32,13 +32,13 @@ def is_number(text: str) -> bool:
     return "_" not in text
 
 
-def number(text: str) -> int | float:
-    """Read a finite number. Raises Unfit."""
+def parse_number(text: str) -> int | float:
+    """Read a finite number. Raises InvalidValue."""
     if not is_number(text):
-        raise Unfit("is text where a number is expected")
+        raise InvalidValue("is text where a number is expected")
     value = float(text)
     if not isfinite(value):
-        raise Unfit("is not a finite number")
+        raise InvalidValue("is not a finite number")
     return (
         int(text)
         if len(text) <= _MAX_DIGITS and text.lstrip("+-").isdecimal()
@@ -46,41 +46,41 @@ def number(text: str) -> int | float:
     )
 
 
-def short(text: str) -> str:
-    """Return a text that fits a state. Raises Unfit."""
+def parse_state_text(text: str) -> str:
+    """Return a text that fits a state. Raises InvalidValue."""
     if len(text) > MAX_STATE:
-        raise Unfit(f"is longer than {MAX_STATE} characters")
+        raise InvalidValue(f"is longer than {MAX_STATE} characters")
     return text
 
 
-def switched(text: str) -> bool:
-    """Read ON or OFF, or another word for either. Raises Unfit."""
+def parse_on_off(text: str) -> bool:
+    """Read ON or OFF, or another word for either. Raises InvalidValue."""
     try:
         return _SWITCHED[text.upper()]
     except KeyError:
-        raise Unfit(f"is neither {WIRE_ON} nor {WIRE_OFF}") from None
+        raise InvalidValue(f"is neither {WIRE_ON} nor {WIRE_OFF}") from None
 
 
-def option(text: str, options: list[str]) -> str:
-    """Read one of the options of a description. Raises Unfit."""
+def parse_option(text: str, options: list[str]) -> str:
+    """Read one of the options of a description. Raises InvalidValue."""
     if text not in options:
-        raise Unfit("is none of its options")
-    return short(text)
+        raise InvalidValue("is none of its options")
+    return parse_state_text(text)
 
 
-def moment(text: str) -> datetime:
-    """Read a date with time and zone, or seconds since 1970. Raises Unfit."""
+def parse_timestamp(text: str) -> datetime:
+    """Read a date with time and zone, or seconds since 1970. Raises InvalidValue."""
     if text.isascii() and text.isdecimal() and len(text) <= _MAX_SECONDS:
         return datetime.fromtimestamp(int(text), UTC)
     value = dt_util.parse_datetime(text)
     if value is None or value.tzinfo is None:
-        raise Unfit("is no time with a zone, like 2026-11-22T19:50:00Z")
+        raise InvalidValue("is no time with a zone, like 2026-11-22T19:50:00Z")
     return value
 
 
-def day(text: str) -> date:
-    """Read a date. Raises Unfit."""
+def parse_date(text: str) -> date:
+    """Read a date. Raises InvalidValue."""
     value = dt_util.parse_date(text)
     if value is None:
-        raise Unfit("is no date, like 2026-11-22")
+        raise InvalidValue("is no date, like 2026-11-22")
     return value

@@ -13,8 +13,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq import config_flow, device_flow
+from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import BROKER, DOMAIN
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.local import LocalBroker
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowManager, section
@@ -223,12 +225,12 @@ def entry(
 
 
 @pytest.fixture
-async def hub(hass: HomeAssistant, entry: MockConfigEntry) -> Hub:
-    """Return the hub of the broker, which runs."""
+async def rooms(hass: HomeAssistant, entry: MockConfigEntry) -> RuntimeData:
+    """Return the rooms of the broker, which runs."""
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
-    running: Hub = entry.runtime_data
+    running: RuntimeData = entry.runtime_data
     return running
 
 
@@ -254,3 +256,10 @@ async def connect(port: int) -> AsyncGenerator[Connect]:
     yield connect
     for client in clients:
         await client.close()
+
+
+@pytest.fixture
+def broker(rooms: RuntimeData) -> Broker:
+    """Return the broker itself, to look at what is behind the doors."""
+    assert isinstance(rooms.broker, LocalBroker)
+    return rooms.broker._broker  # noqa: SLF001

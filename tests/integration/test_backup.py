@@ -12,9 +12,10 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
-from custom_components.textmq import backup as textmq_backup, issues
+from custom_components.textmq import backup as textmq_backup
 from custom_components.textmq.const import DOMAIN
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub import issues
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant import loader
 from homeassistant.backup_restore import RESTORE_BACKUP_FILE, restore_backup
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
@@ -70,7 +71,7 @@ def restore(config: Path, backup: Path) -> None:
 
 async def test_backup_and_restore_on_another_machine(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     tmp_path: Path,
@@ -82,7 +83,7 @@ async def test_backup_and_restore_on_another_machine(
     await client.ok("DEF", VARIABLE="garden/soil", TYPE="sensor", NAME="Soil")
     await hass.async_block_till_done()
     assert not list(folder(hass).glob("*.txt"))
-    time = hub.get("garden/soil").time
+    time = (await rooms.actions.get("garden/soil")).time
     path = await create_backup(hass)
     assert issue(hass, issues.BACKUP_INCOMPLETE) is None
     fresh = tmp_path / "other machine"
@@ -97,13 +98,13 @@ async def test_backup_and_restore_on_another_machine(
         again.add_to_hass(other)
         assert await other.config_entries.async_setup(again.entry_id)
         await other.async_block_till_done()
-        restored: Hub = again.runtime_data
-        soil = restored.get("garden/soil")
+        restored: RuntimeData = again.runtime_data
+        soil = await restored.actions.get("garden/soil")
         assert (soil.value, soil.device) == ("42", "garden")
         assert abs(soil.time - time) < 0.002
         assert soil.definition is not None
         assert soil.definition.name == "Soil"
-        assert restored.get("garden/" + "x" * 200).value == "long"
+        assert (await restored.actions.get("garden/" + "x" * 200)).value == "long"
         garden = restored.broker.devices.get("garden")
         assert garden is not None
         assert garden.last_seen is not None
@@ -112,7 +113,7 @@ async def test_backup_and_restore_on_another_machine(
 
 
 async def test_files_stay_as_they_are_during_a_backup(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A file that vanished while they are packed would end the backup: none does."""
     client = await connect("garden")
@@ -128,7 +129,7 @@ async def test_files_stay_as_they_are_during_a_backup(
 
 @pytest.mark.parametrize("what", ["variables", "devices"])
 async def test_what_can_not_be_saved_does_not_end_the_backup(
-    hass: HomeAssistant, hub: Hub, connect: Connect, what: str
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect, what: str
 ) -> None:
     """It is told by a repair issue, which goes with the next backup that is complete."""
     client = await connect("garden")
@@ -153,28 +154,27 @@ async def test_what_can_not_be_saved_does_not_end_the_backup(
 
 async def test_a_backup_does_not_wait_for_ever(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither a disk that hangs nor an error of ours keeps a backup from being made."""
     monkeypatch.setattr(textmq_backup, "_TIMEOUT", 0.05)
 
-    async def hang(**_: Any) -> dict[str, str]:
+    async def hang() -> None:
         await asyncio.sleep(3600)
-        return {}
 
-    async def fail(**_: Any) -> dict[str, str]:
+    async def fail() -> None:
         raise HomeAssistantError("out of order")
 
     for save in (hang, fail):
-        monkeypatch.setattr(hub.saver, "save", save)
+        monkeypatch.setattr(rooms.broker, "save", save)
         (await create_backup(hass)).unlink()
         assert issue(hass, issues.BACKUP_INCOMPLETE) is not None
         ir.async_delete_issue(hass, DOMAIN, issues.BACKUP_INCOMPLETE)
 
 
 async def test_a_backup_without_a_broker(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
 ) -> None:
     """Where TextMQ is not loaded there is nothing to do."""
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -184,7 +184,7 @@ async def test_a_backup_without_a_broker(
 
 @pytest.mark.parametrize("options", [{"save_interval": 1}])
 async def test_a_repair_tells_that_values_are_not_saved(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """It comes with the first failure, and goes by itself when all is saved."""
     client = await connect("garden")
@@ -207,15 +207,13 @@ async def test_a_repair_tells_that_values_are_not_saved(
 
 
 async def test_another_save_interval(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A new interval counts for the saver that runs; connections stay."""
     client = await connect("garden")
     await client.ok("PUB", VARIABLE="a", VALUE="1")
-    saver = hub.saver
     hass.config_entries.async_update_entry(entry, options={"save_interval": 1})
     await until(lambda: (folder(hass) / "a.txt").exists())
-    assert hub.saver is saver
     await client.ok("PUB", VARIABLE="a", VALUE="2")
 
 

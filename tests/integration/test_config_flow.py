@@ -8,7 +8,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq.const import BROKER, DOMAIN
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_INTEGRATION_DISCOVERY,
@@ -130,7 +130,7 @@ async def test_impossible_port(hass: HomeAssistant, port_number: int) -> None:
         )
 
 
-async def test_one_broker(hass: HomeAssistant, hub: Hub) -> None:
+async def test_one_broker(hass: HomeAssistant, rooms: RuntimeData) -> None:
     """There is one broker."""
     result = await start(hass)
     assert result["type"] is FlowResultType.ABORT
@@ -138,7 +138,11 @@ async def test_one_broker(hass: HomeAssistant, hub: Hub) -> None:
 
 
 async def test_reconfigure(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, port: int
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    port: int,
 ) -> None:
     """Access and address can be changed while the broker has its own port."""
     client = await connect("garden")
@@ -159,7 +163,7 @@ async def test_reconfigure(
 
 
 async def test_reconfigure_port(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, port: int
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, port: int
 ) -> None:
     """Another port is tried before it is taken."""
     form = await entry.start_reconfigure_flow(hass)
@@ -204,7 +208,7 @@ async def test_reconfigure_without_running(
 
 
 async def test_options(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Options take effect while clients stay connected."""
     client = await connect("garden")
@@ -247,8 +251,8 @@ async def test_options(
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     assert entry.options == right
-    assert hub is entry.runtime_data
-    assert hub.broker.limits.keepalive == 60
+    assert rooms is entry.runtime_data
+    assert rooms.broker.limits.keepalive == 60
     assert state_of(hass, "sensor.garden_soil").state == "1"
     assert hass.states.get("sensor.garden_secret") is None
     await client.ok("SUB", VARIABLE="a")
@@ -283,12 +287,12 @@ async def add_device(
 
 
 async def test_add_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that waits is let in as soon as a person has entered its ID."""
     client = await connect()
     client.send("ID", ID="kitchen")
-    await until(lambda: "kitchen" in hub.broker.waiting)
+    await until(lambda: "kitchen" in rooms.broker.waiting)
     result = await add_device(hass, entry, device_id="kitchen", name="The kitchen")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "The kitchen"
@@ -309,7 +313,11 @@ async def test_add_device(
     ],
 )
 async def test_add_impossible_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, device_id: str, error: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    device_id: str,
+    error: str,
 ) -> None:
     """What can't be a device's ID is refused, and can be put right."""
     form = await add_device(hass, entry, device_id=device_id)
@@ -322,7 +330,7 @@ async def test_add_impossible_device(
 
 
 async def test_add_ignored_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that is added by hand is ignored no more."""
     await ignore(hass, "kitchen")
@@ -348,7 +356,7 @@ async def change_device(
 
 
 async def test_rename_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A new name reaches the device, which stays connected."""
     client = await connect("garden")
@@ -392,13 +400,13 @@ async def card(hass: HomeAssistant) -> ConfigFlowResult:
 
 
 async def test_approve(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A card tells what the device is, and lets it in on the connection that waits."""
     area = ar.async_get(hass).async_create("Kitchen")
     client = await connect()
     client.send("ID", ID="k-1", NAME="Cooker", MODEL="ESP32-C3", AREA="kitchen")
-    await until(lambda: "k-1" in hub.broker.waiting)
+    await until(lambda: "k-1" in rooms.broker.waiting)
     form = await card(hass)
     assert form["step_id"] == "approve"
     assert form["description_placeholders"] == {
@@ -430,12 +438,12 @@ async def test_approve(
 
 
 async def test_approve_without_details(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A device that says nothing of itself has its ID to show."""
     client = await connect()
     client.send("ID", ID="k1")
-    await until(lambda: "k1" in hub.broker.waiting)
+    await until(lambda: "k1" in rooms.broker.waiting)
     form = await card(hass)
     assert form["description_placeholders"] == {
         "device": "k1",
@@ -455,7 +463,7 @@ async def discover(hass: HomeAssistant, device_id: str) -> ConfigFlowResult:
     )
 
 
-async def test_card_without_device(hass: HomeAssistant, hub: Hub) -> None:
+async def test_card_without_device(hass: HomeAssistant, rooms: RuntimeData) -> None:
     """A card that comes too late, as after a slow start, goes at once."""
     result = await discover(hass, "kitchen")
     assert result["type"] is FlowResultType.ABORT
@@ -463,7 +471,7 @@ async def test_card_without_device(hass: HomeAssistant, hub: Hub) -> None:
 
 
 async def test_card_without_broker(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A card is no good without the broker."""
     await hass.config_entries.async_unload(entry.entry_id)
@@ -472,16 +480,16 @@ async def test_card_without_broker(
 
 
 async def test_device_goes_before_approval(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Where a device goes in the moment of approval, the person is told."""
     client = await connect()
     client.send("ID", ID="kitchen")
-    await until(lambda: "kitchen" in hub.broker.waiting)
+    await until(lambda: "kitchen" in rooms.broker.waiting)
     form = await card(hass)
-    hub.cards.forget("kitchen")
+    rooms.discovery.approved("kitchen")
     await client.close()
-    await until(lambda: not hub.broker.waiting)
+    await until(lambda: not rooms.broker.waiting)
     result = await hass.config_entries.flow.async_configure(
         form["flow_id"], {"name": "Kitchen"}
     )
@@ -489,7 +497,7 @@ async def test_device_goes_before_approval(
 
 
 async def test_card_of_ignored_device(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """There is no card for what is ignored."""
     await ignore(hass, "kitchen")

@@ -14,9 +14,9 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.textmq import async_remove_config_entry_device
 from custom_components.textmq.broker import wire
 from custom_components.textmq.const import DOMAIN
-from custom_components.textmq.hub import Hub
-from custom_components.textmq.rules import home_assistant_rules
-from custom_components.textmq.variables import platform_of
+from custom_components.textmq.hub.device_classes import home_assistant_rules
+from custom_components.textmq.hub.runtime_data import RuntimeData
+from custom_components.textmq.kinds import platform_of
 from homeassistant.const import EVENT_CALL_SERVICE, EVENT_STATE_CHANGED, MATCH_ALL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import area_registry as ar, device_registry as dr
@@ -93,9 +93,9 @@ def others() -> Iterator[dict[str, str | None]]:
             }
 
 
-def value_for(hub: Hub, name: str) -> str | None:
+def value_for(rooms: RuntimeData, name: str) -> str | None:
     """Return a value that fits a description, None where it has none."""
-    variable = hub.broker.variables.get(name)
+    variable = rooms.broker.variables.get(name)
     assert variable is not None and variable.definition is not None
     definition = variable.definition
     if definition.type in ("button", "event"):
@@ -128,7 +128,7 @@ def value_for(hub: Hub, name: str) -> str | None:
 )
 async def test_each_accepted_description_is_an_entity(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     cases: list[dict[str, str | None]],
     units: UnitSystem,
@@ -146,17 +146,17 @@ async def test_each_accepted_description_is_an_entity(
             name = f"garden/{number}"
             answer = await client.do("DEF", VARIABLE=name, **fill(case))
             if answer.command == "OK":
-                shown_as[name] = platform_of(hub.broker.variables.get(name))
+                shown_as[name] = platform_of(rooms.broker.variables.get(name))
             else:
                 assert answer["REASON"] == "bad-definition"
         for name in shown_as:
-            if value := value_for(hub, name):
+            if value := value_for(rooms, name):
                 await client.ok("PUB", VARIABLE=name, VALUE=value)
         await hass.async_block_till_done()
-        await until(lambda: not hub.writer.busy)
+        await until(lambda: not rooms.writer.busy)
         for name, platform in shown_as.items():
             state = shown(hass, platform, name).state
-            has_value = value_for(hub, name) is not None
+            has_value = value_for(rooms, name) is not None
             assert (state not in ("unknown", "unavailable")) is has_value, name
         # What asyncio logs is how fast this machine is.
         logged = [one for one in caplog.records if one.name != "asyncio"]
@@ -188,7 +188,11 @@ async def define(hass: HomeAssistant, client: Client, **definition: str) -> None
     ],
 )
 async def test_a_name_does_not_repeat_the_device(
-    hass: HomeAssistant, hub: Hub, connect: Connect, name: str, friendly_name: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    name: str,
+    friendly_name: str,
 ) -> None:
     """An empty NAME is the device's; the device's name at the beginning of one is not shown twice."""
     client = await connect("garden")
@@ -199,7 +203,7 @@ async def test_a_name_does_not_repeat_the_device(
 
 
 async def test_equal_values_are_reported_where_it_is_wanted(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """With FORCE an equal value is a change of its own, without it nothing."""
     client = await connect("garden")
@@ -208,11 +212,11 @@ async def test_equal_values_are_reported_where_it_is_wanted(
         await define(hass, client, FORCE=force)
         await client.ok("PUB", VARIABLE=NAME, VALUE="1")
         await hass.async_block_till_done()
-        await until(lambda: not hub.writer.busy)
+        await until(lambda: not rooms.writer.busy)
         changes.clear()
         for number in range(3):
             await client.ok("PUB", VARIABLE=NAME, VALUE="1")
-            await until(lambda: not hub.writer.busy)
+            await until(lambda: not rooms.writer.busy)
             await hass.async_block_till_done()
             assert len(changes) == min(number + 1, count)
 
@@ -230,7 +234,7 @@ async def test_equal_values_are_reported_where_it_is_wanted(
     ],
 )
 async def test_seconds_as_a_time(
-    hass: HomeAssistant, hub: Hub, connect: Connect, value: str, state: str
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect, value: str, state: str
 ) -> None:
     """A time of digits only counts seconds since 1970."""
     client = await connect("garden")
@@ -241,7 +245,7 @@ async def test_seconds_as_a_time(
 
 
 async def test_an_unknown_kind_is_a_sensor(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """It is accepted, says so, and becomes what it is when its kind is corrected."""
     client = await connect("garden")
@@ -271,7 +275,7 @@ def part_of(hass: HomeAssistant, part: str = "probe") -> dr.DeviceEntry | None:
     return found[0] if found else None
 
 
-async def test_parts(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_parts(hass: HomeAssistant, rooms: RuntimeData, connect: Connect) -> None:
     """A part is a device of its own, by its device, in the area that its description names."""
     area = ar.async_get(hass).async_create("Shed")
     client = await connect("garden")
@@ -292,7 +296,7 @@ async def test_parts(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
 
 
 async def test_an_entity_moves_with_its_part(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """It stays the same entity; a part that no variable belongs to goes."""
     client = await connect("garden")
@@ -318,7 +322,7 @@ async def test_an_entity_moves_with_its_part(
 
 
 async def test_a_person_chooses_the_area_of_a_part(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """An area that a person has chosen, or taken away, stays so, over a restart too."""
     area = ar.async_get(hass).async_create("Shed")
@@ -340,7 +344,7 @@ async def test_a_person_chooses_the_area_of_a_part(
 
 
 async def test_a_part_of_the_past_goes(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """At the next start a part is there if a variable is; another one is not, and no device is taken for one."""
     client = await connect("garden")
@@ -357,7 +361,7 @@ async def test_a_part_of_the_past_goes(
 
 
 async def test_parts_go_with_their_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Revoking a device leaves no part of it."""
     client = await connect("garden")
@@ -369,7 +373,7 @@ async def test_parts_go_with_their_device(
 
 
 async def test_a_part_is_not_removed_by_a_person(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """It goes with its last variable; its device stays let in."""
     client = await connect("garden")
@@ -380,7 +384,7 @@ async def test_a_part_is_not_removed_by_a_person(
     assert not await async_remove_config_entry_device(hass, entry, part)
     await hass.async_block_till_done()
     assert len(entry.subentries) == 1
-    assert hub.state("garden") == "connected"
+    assert rooms.broker.state("garden") == "connected"
     assert shown(hass, "sensor", NAME).state == "1"
     await hass.config_entries.async_unload(entry.entry_id)
     assert not await async_remove_config_entry_device(hass, entry, part)
@@ -397,7 +401,7 @@ def traced(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 async def test_a_password_is_not_shown(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -436,7 +440,7 @@ async def test_a_password_is_not_shown(
 
 
 async def test_a_password_does_not_come_back(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """What the broker does not keep is not shown later either."""
     client = await connect("garden")
@@ -453,7 +457,7 @@ async def test_a_password_does_not_come_back(
 
 @pytest.mark.parametrize("is_new", [True, False])
 async def test_a_command_that_becomes_secret(
-    hass: HomeAssistant, hub: Hub, connect: Connect, is_new: bool
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect, is_new: bool
 ) -> None:
     """One that was stored before is shown no more."""
     client = await connect("garden")
@@ -468,13 +472,13 @@ async def test_a_command_that_becomes_secret(
 
 
 async def test_triggers_see_what_was_published(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Another word for ON is on as a state, and itself as a text."""
     client = await connect("garden")
     await define(hass, client, TYPE="switch")
     texts: list[str] = []
-    hub.broker.watch(NAME, lambda publication: texts.append(publication.text))
+    rooms.broker.watch(NAME, lambda publication: texts.append(publication.text))
     await client.ok("PUB", VARIABLE=NAME, VALUE="true")
     await hass.async_block_till_done()
     assert shown(hass, "switch", NAME).state == "on"

@@ -10,9 +10,10 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.textmq import async_remove_config_entry_device
+from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import DOMAIN
-from custom_components.textmq.discovery import PER_MINUTE
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.discovery_flows import PER_MINUTE
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import SOURCE_IGNORE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import area_registry as ar, device_registry as dr
@@ -30,32 +31,34 @@ def cards(hass: HomeAssistant) -> list[str | None]:
     ]
 
 
-async def ask(hub: Hub, connect: Connect, device_id: str, **params: Any) -> Client:
+async def ask(
+    rooms: RuntimeData, connect: Connect, device_id: str, **params: Any
+) -> Client:
     """Connect a device that has to wait."""
     client = await connect()
     client.send("ID", ID=device_id, **params)
-    await until(lambda: device_id in hub.broker.waiting)
-    await hub.hass.async_block_till_done(wait_background_tasks=True)
+    await until(lambda: device_id in rooms.broker.waiting)
+    await rooms.hass.async_block_till_done(wait_background_tasks=True)
     return client
 
 
 async def test_card_comes_and_goes(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A card is there as long as its device."""
-    client = await ask(hub, connect, "kitchen")
+    client = await ask(rooms, connect, "kitchen")
     assert cards(hass) == ["kitchen"]
     await client.close()
     await until(lambda: not cards(hass))
-    await ask(hub, connect, "kitchen")
+    await ask(rooms, connect, "kitchen")
     assert cards(hass) == ["kitchen"]
 
 
 async def test_one_card_for_a_device(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A device that comes again while it waits has one card."""
-    first = await ask(hub, connect, "kitchen")
+    first = await ask(rooms, connect, "kitchen")
     second = await connect()
     second.send("ID", ID="kitchen", NAME="Other name")
     assert await first.ended() == "taken-over"
@@ -64,25 +67,25 @@ async def test_one_card_for_a_device(
 
 
 async def test_cards_are_limited(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Who comes under ever new IDs gets no more than some cards a minute; the last waits for its own."""
     for number in range(PER_MINUTE + 1):
-        last = await ask(hub, connect, f"device{number}")
+        last = await ask(rooms, connect, f"device{number}")
         assert len(cards(hass)) == (number < PER_MINUTE)
         if number < PER_MINUTE:
             await last.close()
-            await until(lambda: not hub.broker.waiting)
+            await until(lambda: not rooms.broker.waiting)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=61))
     await hass.async_block_till_done(wait_background_tasks=True)
     assert cards(hass) == [f"device{PER_MINUTE}"]
 
 
 async def test_cards_go_with_the_broker(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Without a broker nobody can be let in."""
-    await ask(hub, connect, "kitchen")
+    await ask(rooms, connect, "kitchen")
     await hass.config_entries.async_unload(entry.entry_id)
     assert not cards(hass)
 
@@ -98,10 +101,10 @@ async def ignore_card(hass: HomeAssistant, device_id: str) -> None:
 
 
 async def test_ignore(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Ignore keeps a device out, over a restart too, until it is ignored no more."""
-    client = await ask(hub, connect, "kitchen")
+    client = await ask(rooms, connect, "kitchen")
     await ignore_card(hass, "kitchen")
     assert (await client.answer())["REASON"] == "denied"
     assert await client.ended() == "denied"
@@ -109,7 +112,7 @@ async def test_ignore(
     assert await hass.config_entries.async_reload(entry.entry_id)
     again = await connect()
     assert (await again.do("ID", ID="kitchen"))["REASON"] == "denied"
-    assert hub.refusals.total() == 0
+    assert rooms.issues.refusals.total() == 0
     assert entry.runtime_data.refusals["denied"] == 1
     (ignored,) = [
         one
@@ -121,7 +124,7 @@ async def test_ignore(
     assert cards(hass) == ["kitchen"]
 
 
-async def test_other_ignored_entries(hass: HomeAssistant, hub: Hub) -> None:
+async def test_other_ignored_entries(hass: HomeAssistant, broker: Broker) -> None:
     """What is ignored elsewhere, or without an ID, concerns nobody here."""
     for entry in (
         MockConfigEntry(domain="other", source=SOURCE_IGNORE, unique_id="kitchen"),
@@ -129,15 +132,15 @@ async def test_other_ignored_entries(hass: HomeAssistant, hub: Hub) -> None:
     ):
         await hass.config_entries.async_add(entry)
     await hass.async_block_till_done()
-    assert not hub.broker.access.refused
+    assert not broker.access.refused
 
 
 async def test_permit_window(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """The button lets in who waits and who comes, for a minute; a sensor shows it."""
     area = ar.async_get(hass).async_create("Kitchen")
-    waiting = await ask(hub, connect, "kitchen", NAME="Cooker", AREA="Kitchen")
+    waiting = await ask(rooms, connect, "kitchen", NAME="Cooker", AREA="Kitchen")
     await hass.services.async_call(
         "button",
         "press",
@@ -172,47 +175,49 @@ async def test_permit_window(
     state = hass.states.get("binary_sensor.textmq_new_devices_allowed")
     assert state.state == "off"
     assert state.attributes["until"] is None
-    await ask(hub, connect, "late")
+    await ask(rooms, connect, "late")
     assert hass.config_entries.async_entries(DOMAIN) == [entry]
 
 
-async def test_window_can_be_opened_again(hass: HomeAssistant, hub: Hub) -> None:
+async def test_window_can_be_opened_again(
+    hass: HomeAssistant, rooms: RuntimeData
+) -> None:
     """A second press begins a new minute."""
-    hub.permit(timedelta(minutes=15))
-    hub.permit(timedelta(minutes=1))
+    await rooms.approved.permit(timedelta(minutes=15))
+    await rooms.approved.permit(timedelta(minutes=1))
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=61))
     await hass.async_block_till_done()
-    assert hub.permit_until is None
+    assert rooms.approved.window_end is None
 
 
 async def test_window_is_full(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A window lets in a number of devices, then it is over, and the next one asks."""
     known = len(entry.subentries)
-    hub.permit(timedelta(minutes=15))
-    for number in range(hub.broker.limits.admissions):
+    await rooms.approved.permit(timedelta(minutes=15))
+    for number in range(rooms.broker.limits.admissions):
         await connect(f"new{number}")
     await hass.async_block_till_done()
-    assert len(entry.subentries) == known + hub.broker.limits.admissions
-    assert hub.permit_until is None
+    assert len(entry.subentries) == known + rooms.broker.limits.admissions
+    assert rooms.approved.window_end is None
     state = hass.states.get("binary_sensor.textmq_new_devices_allowed")
     assert state.state == "off"
     assert caplog.text.count("As many new devices as may be") == 1
-    await ask(hub, connect, "one_more")
+    await ask(rooms, connect, "one_more")
     await hass.async_block_till_done()
-    assert len(entry.subentries) == known + hub.broker.limits.admissions
+    assert len(entry.subentries) == known + rooms.broker.limits.admissions
     assert len(cards(hass)) == 1
 
 
 @pytest.mark.parametrize("delete", [True, False])
 async def test_revoke(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     delete: bool,
@@ -227,7 +232,7 @@ async def test_revoke(
     await hass.async_block_till_done()
     assert await client.ended() == "revoked"
     assert hass.states.get("binary_sensor.garden_connection") is None
-    variable = hub.broker.variables.get("garden/soil")
+    variable = rooms.broker.variables.get("garden/soil")
     names = [one.name for one in dr.async_get(hass).devices]
     assert names == ["TextMQ"]
     if delete:
@@ -236,27 +241,31 @@ async def test_revoke(
     else:
         assert variable.text == "42"
         assert state_of(hass, "sensor.garden_soil").state == "42"
-    await ask(hub, connect, "garden")
+    await ask(rooms, connect, "garden")
     assert cards(hass) == ["garden"]
 
 
 async def test_revoked_at_once(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
 ) -> None:
     """A device that is removed in the moment it is let in leaves nothing."""
-    hub.approve("kitchen", "Kitchen")
+    await rooms.approved.approve("kitchen", "Kitchen")
     (subentry,) = [
         one for one in entry.subentries.values() if one.unique_id == "kitchen"
     ]
     hass.config_entries.async_remove_subentry(entry, subentry.subentry_id)
     await hass.async_block_till_done()
     assert hass.states.get("binary_sensor.kitchen_connection") is None
-    assert hub.devices.get("kitchen") is None
+    assert rooms.devices.get("kitchen") is None
 
 
 @pytest.mark.parametrize("access", ["open"])
 async def test_open_access(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, port: int
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    port: int,
 ) -> None:
     """Open to all, every ID is a device; one that is let in for good later keeps its settings."""
     client = await connect("kitchen", NAME="Kitchen", MODEL="nc")
@@ -279,8 +288,8 @@ async def test_open_access(
     assert state_of(hass, "sensor.kitchen_x").state == "1"
 
     await connect("kitchen")
-    hub = entry.runtime_data
-    hub.approve("kitchen", "Kitchen")
+    rooms = entry.runtime_data
+    await rooms.approved.approve("kitchen", "Kitchen")
     await hass.async_block_till_done()
     device = device_of(hass, "kitchen")
     assert device.config_subentry_id in entry.subentries
@@ -291,7 +300,7 @@ async def test_open_access(
 
 @pytest.mark.parametrize("access", ["open"])
 async def test_remove_guest_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that was never let in for good can be removed too."""
     client = await connect("kitchen")
@@ -301,7 +310,7 @@ async def test_remove_guest_device(
     assert await async_remove_config_entry_device(hass, entry, device)
     assert await client.ended() == "revoked"
     await hass.async_block_till_done()
-    assert hub.broker.variables.get("kitchen/x") is None
+    assert rooms.broker.variables.get("kitchen/x") is None
     await hass.config_entries.async_unload(entry.entry_id)
     assert await async_remove_config_entry_device(hass, entry, device)
 
@@ -310,12 +319,12 @@ async def test_remove_guest_device(
 @pytest.mark.parametrize("known", [[]])
 async def test_registry_is_limited(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Who comes under ever new IDs does not fill the registry."""
-    hub.broker.limits.devices = 1
+    rooms.broker.limits.devices = 1
     gone = await connect("a")
     gone.send("CLOSE")
     assert await gone.ended() == ""
@@ -328,4 +337,4 @@ async def test_registry_is_limited(
     assert "'b': it is not shown: there are too many devices" in caplog.text
     client.send("CLOSE", SLEEP=1)
     assert await client.ended() == ""
-    await until(lambda: hub.state("b") == "disconnected")
+    await until(lambda: rooms.broker.state("b") == "disconnected")

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.textmq.const import BROKER
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant, State
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -51,7 +51,12 @@ async def define(hass: HomeAssistant, client: Client, **definition: str) -> None
     ],
 )
 async def test_on_and_off(
-    hass: HomeAssistant, hub: Hub, connect: Connect, kind: str, value: str, state: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    kind: str,
+    value: str,
+    state: str,
 ) -> None:
     """ON and OFF are the two values, and there are other words for them."""
     client = await connect("garden")
@@ -76,7 +81,11 @@ async def test_on_and_off(
     ],
 )
 async def test_device_class(
-    hass: HomeAssistant, hub: Hub, connect: Connect, kind: str, device_class: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    kind: str,
+    device_class: str,
 ) -> None:
     """Every kind with classes takes its class; one of another kind is refused."""
     client = await connect("garden")
@@ -142,7 +151,7 @@ async def test_device_class(
 )
 async def test_command(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     definition: dict[str, str],
     value: str | None,
@@ -170,7 +179,7 @@ async def test_command(
         f"{NAME}/set",
         command,
     )
-    assert hub.broker.variables.get(f"{NAME}/set") is None
+    assert rooms.broker.variables.get(f"{NAME}/set") is None
     if kind != "button":
         assert state_of(hass, found.entity_id).state == state
         await client.ok("PUB", VARIABLE=NAME, VALUE=command)
@@ -178,7 +187,7 @@ async def test_command(
 
 
 async def test_command_to_another_variable(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """SET names where commands go."""
     client = await connect("garden")
@@ -196,20 +205,20 @@ async def press(hass: HomeAssistant) -> None:
 
 
 async def test_command_to_absent_device(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Whoever commands a device that is not there is told so."""
     client = await connect("garden")
     await define(hass, client, TYPE="button")
     await client.close()
-    await until(lambda: hub.state("garden") == "disconnected")
+    await until(lambda: rooms.broker.state("garden") == "disconnected")
     with pytest.raises(HomeAssistantError) as error:
         await press(hass)
     assert error.value.translation_key == "device_not_connected"
     assert str(error.value).startswith("The device garden is not connected")
     client = await connect("garden")
     client.send("CLOSE", SLEEP=600)
-    await until(lambda: hub.state("garden") == "asleep")
+    await until(lambda: rooms.broker.state("garden") == "asleep")
     with pytest.raises(HomeAssistantError) as error:
         await press(hass)
     assert error.value.translation_key == "device_asleep"
@@ -218,7 +227,7 @@ async def test_command_to_absent_device(
 
 @pytest.mark.parametrize("access", ["open"])
 async def test_command_without_device(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A variable that belongs to no device takes commands from whoever listens."""
     guest = await connect()
@@ -230,7 +239,7 @@ async def test_command_without_device(
 
 
 async def test_too_long_command(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A command whose variable can't be named is refused with a reason."""
     client = await connect("garden")
@@ -263,7 +272,7 @@ async def test_too_long_command(
 )
 async def test_number(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     definition: dict[str, str],
     attributes: dict[str, Any],
@@ -291,7 +300,7 @@ async def test_number(
 )
 async def test_text(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     definition: dict[str, str],
     value: str,
@@ -308,7 +317,9 @@ async def test_text(
     assert found.attributes.get("text") == (value if state == "unknown" else None)
 
 
-async def test_select(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_select(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """A select has the options of its description, also when they change."""
     client = await connect("garden")
     await define(hass, client, TYPE="select", OPTIONS="a,b")
@@ -322,7 +333,7 @@ async def test_select(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
 
 async def test_event(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
@@ -347,7 +358,7 @@ async def test_event(
 
 
 async def test_switch_never_waits(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Every change of a switch is written at once."""
     client = await connect("garden")
@@ -360,7 +371,10 @@ async def test_switch_never_waits(
 
 
 async def test_other_kind(
-    hass: HomeAssistant, hub: Hub, connect: Connect, entity_registry: er.EntityRegistry
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    entity_registry: er.EntityRegistry,
 ) -> None:
     """Another TYPE is another entity; without description it is a sensor again."""
     client = await connect("garden")
@@ -379,7 +393,7 @@ async def test_other_kind(
 
 
 async def test_empty_description_of_button(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A button is nothing but its description."""
     client = await connect("garden")
@@ -387,11 +401,11 @@ async def test_empty_description_of_button(
     await client.ok("PUB", VARIABLE=NAME, VALUE="x", RETAIN="NO")
     await define(hass, client)
     assert not entity_id(hass, "button", NAME)
-    assert hub.broker.variables.get(NAME) is None
+    assert rooms.broker.variables.get(NAME) is None
 
 
 async def test_description_of_excluded_variable(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A variable that is filtered out stays so, whatever describes it."""
     hass.config_entries.async_update_entry(entry, options={"exclude": ["garden/#"]})
@@ -406,7 +420,7 @@ async def test_description_of_excluded_variable(
 
 async def test_broken_write(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -429,7 +443,7 @@ async def test_broken_write(
 
 
 async def test_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device shows its connection, its address, when it was last seen."""
     assert state_of(hass, "binary_sensor.garden_connection").state == "off"
@@ -463,7 +477,11 @@ async def test_device(
 @pytest.mark.parametrize("known", [["garden", "kitchen"]])
 @pytest.mark.parametrize("mac", ["aa:bb:cc:dd:ee:ff", "nonsense", "zz:bb:cc:dd:ee:ff"])
 async def test_mac_of_another(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, mac: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    mac: str,
 ) -> None:
     """A device can't take another one's place by its MAC address."""
     await connect("garden", MAC="aa:bb:cc:dd:ee:ff")
@@ -475,7 +493,7 @@ async def test_mac_of_another(
 
 async def test_availability(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -493,7 +511,7 @@ async def test_availability(
     await hass.async_block_till_done()
     assert shown(hass, "sensor", NAME).state == "1"
     await client.close()
-    await until(lambda: hub.state("garden") == "disconnected")
+    await until(lambda: rooms.broker.state("garden") == "disconnected")
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=11))
     await hass.async_block_till_done()
     assert shown(hass, "sensor", NAME).state == "unavailable"
@@ -505,7 +523,7 @@ async def test_availability(
 
 
 async def test_availability_after_start(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """After a restart a device has more time to come back."""
     client = await connect("garden")
@@ -520,13 +538,13 @@ async def test_availability_after_start(
 
 
 async def test_sleep(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Who sleeps keeps its values until its time has passed, over a restart too."""
     client = await connect("garden")
     await client.ok("PUB", VARIABLE=NAME, VALUE="1")
     client.send("CLOSE", SLEEP=3600)
-    await until(lambda: hub.state("garden") == "asleep")
+    await until(lambda: rooms.broker.state("garden") == "asleep")
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=11))
     await hass.async_block_till_done()
     assert shown(hass, "sensor", NAME).state == "1"
@@ -534,19 +552,19 @@ async def test_sleep(
     seen = state_of(hass, "sensor.garden_last_seen").state
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
-    hub = entry.runtime_data
-    assert hub.state("garden") == "asleep"
+    rooms = entry.runtime_data
+    assert rooms.broker.state("garden") == "asleep"
     assert state_of(hass, "sensor.garden_last_seen").state == seen
     assert state_of(hass, "sensor.garden_address").state == "127.0.0.1"
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=100))
     await hass.async_block_till_done()
     assert shown(hass, "sensor", NAME).state == "1"
-    hub.broker.devices.get("garden").asleep_until = hub.broker.clock()
+    rooms.broker.devices.get("garden").asleep_until = rooms.broker.clock()
     await until(lambda: shown(hass, "sensor", NAME).state == "unavailable")
 
 
 async def test_messages(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Messages come as events, and go by the notify entity."""
     client = await connect("garden")
@@ -563,7 +581,7 @@ async def test_messages(
     received = await client.receive()
     assert (received["DEVICE"], received["VALUE"]) == ("homeassistant", "Come in")
     await client.close()
-    await until(lambda: hub.state("garden") == "disconnected")
+    await until(lambda: rooms.broker.state("garden") == "disconnected")
     with pytest.raises(ServiceValidationError) as error:
         await hass.services.async_call(
             "notify",
@@ -594,7 +612,7 @@ async def test_restored_message(hass: HomeAssistant, entry: MockConfigEntry) -> 
 
 
 async def test_disconnect_button(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """The button closes the connection, and works again when the device is back."""
     client = await connect("garden")
@@ -608,7 +626,7 @@ async def test_disconnect_button(
 
 async def test_statistics(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     entity_registry: er.EntityRegistry,
@@ -622,7 +640,7 @@ async def test_statistics(
     # Home Assistant reloads the entry of what was enabled.
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=31))
     await hass.async_block_till_done()
-    hub = entry.runtime_data
+    rooms = entry.runtime_data
     client = await connect("garden")
     await client.ok("SUB", VARIABLE=NAME)
     await client.ok("PUB", VARIABLE=NAME, VALUE="1")
@@ -633,6 +651,6 @@ async def test_statistics(
         "connections": "1",
         "variables": "1",
         "messages_received": "3",
-        "messages_sent": str(hub.broker.messages_sent),
+        "messages_sent": str(rooms.broker.messages_sent),
     }
     assert states["messages_sent"].attributes["unit_of_measurement"] == "messages"

@@ -10,13 +10,13 @@ from unittest.mock import patch
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.textmq.broker import DeviceState, Variable
+from custom_components.textmq.broker import Broker, DeviceState, Variable
 from custom_components.textmq.const import DOMAIN
-from custom_components.textmq.devices import HubDevice
-from custom_components.textmq.hub import Hub
-from custom_components.textmq.safe import logged, markdown, plain
+from custom_components.textmq.hub.runtime_data import RuntimeData
+from custom_components.textmq.hub.sanitize import escape_markdown, for_log, single_line
+from custom_components.textmq.hub.shown_device import ShownDevice
+from custom_components.textmq.hub.variable_entities import VariableEntities
 from custom_components.textmq.sensor import VariableSensor
-from custom_components.textmq.variables import VariableEntities
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -46,24 +46,24 @@ SAFE = "x evil {name} [a](http://b) <b>**c**</b>"
 )
 def test_plain(text: str, safe: str) -> None:
     """Text is one line of what can be seen."""
-    assert plain(text) == safe
+    assert single_line(text) == safe
 
 
 def test_markdown() -> None:
     """Markdown is shown as it is written."""
-    assert markdown("[a](http://b) <i>*c*</i>") == (
+    assert escape_markdown("[a](http://b) <i>*c*</i>") == (
         r"\[a\]\(http\:\/\/b\) \<i\>\*c\*\<\/i\>"
     )
 
 
 def test_logged() -> None:
     """A line of the log is one line of ASCII."""
-    assert logged("a\nb'°\x1b[31m") == '"a b\'\\xb0 [31m"'
+    assert for_log("a\nb'°\x1b[31m") == '"a b\'\\xb0 [31m"'
 
 
 async def test_names(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
@@ -87,7 +87,7 @@ async def test_names(
 
 
 async def test_name_of_permitted_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that comes in through the window has a name that can be shown."""
     await hass.services.async_call(DOMAIN, "allow_new_devices", blocking=True)
@@ -95,19 +95,19 @@ async def test_name_of_permitted_device(
     assert {one.title for one in entry.subentries.values()} == {"Garden", SAFE}
 
 
-async def test_card(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_card(hass: HomeAssistant, rooms: RuntimeData, connect: Connect) -> None:
     """A card shows no more than text."""
     client = await connect()
     client.send("ID", ID="a[b](c)", NAME=NASTY, MODEL=NASTY)
-    await until(lambda: hub.broker.waiting)
+    await until(lambda: rooms.broker.waiting)
     await hass.async_block_till_done(wait_background_tasks=True)
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert flow["context"]["title_placeholders"] == {"name": SAFE}
     form = await hass.config_entries.flow.async_configure(flow["flow_id"])
     assert form["description_placeholders"] == {
         "device": r"a\[b\]\(c\)",
-        "address": markdown("127.0.0.1"),
-        "model": markdown(SAFE),
+        "address": escape_markdown("127.0.0.1"),
+        "model": escape_markdown(SAFE),
     }
 
 
@@ -126,7 +126,7 @@ async def test_card(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
 )
 async def test_odd_variables(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     variable: str,
@@ -143,7 +143,11 @@ async def test_odd_variables(
 
 
 async def test_flood_of_variables(
-    hass: HomeAssistant, hub: Hub, connect: Connect, entity_registry: er.EntityRegistry
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    entity_registry: er.EntityRegistry,
 ) -> None:
     """Many new variables at once are added together, and deleted ones never come back."""
     client = await connect("garden")
@@ -155,9 +159,7 @@ async def test_flood_of_variables(
     await hass.async_block_till_done()
     found = {
         one.unique_id
-        for one in er.async_entries_for_config_entry(
-            entity_registry, hub.entry.entry_id
-        )
+        for one in er.async_entries_for_config_entry(entity_registry, entry.entry_id)
         if one.unique_id.startswith("variable/")
     }
     assert found == {f"variable/garden/v{number}" for number in range(0, 200, 2)}
@@ -239,26 +241,31 @@ async def test_unload_in_the_middle_of_the_start(
 
 
 async def test_stop_with_a_client_that_does_not_read(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, port: int
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    broker: Broker,
+    entry: MockConfigEntry,
+    connect: Connect,
+    port: int,
 ) -> None:
     """A stuck client holds up neither the end of Home Assistant nor the saving."""
     stuck = socket.create_connection(("127.0.0.1", port))
     with stuck:
         stuck.sendall(line("ID", ID="garden") + line("SUB", VARIABLE="v"))
-        await until(lambda: hub.state("garden") is DeviceState.CONNECTED)
-        session = hub.broker.devices.get("garden").session
+        await until(lambda: rooms.broker.state("garden") is DeviceState.CONNECTED)
+        session = rooms.broker.devices.get("garden").session
         number = 0
         while not session.outbox.paused:
-            hub.publish("v", f"{number} " + "v" * 3000)
+            await rooms.actions.publish("v", f"{number} " + "v" * 3000)
             number += 1
             await asyncio.sleep(0)
-        hub.publish("v", "the last")
+        await rooms.actions.publish("v", "the last")
         await hass.async_block_till_done()
         hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
         await hass.async_block_till_done()
         stored = Path(hass.config.path(DOMAIN), "v.txt").read_text()
         assert "| VALUE=the last |" in stored
-        assert not hub.broker.sessions
+        assert not broker.sessions
         with pytest.raises(ConnectionRefusedError):
             await Client.connect(port)
 
@@ -266,7 +273,7 @@ async def test_stop_with_a_client_that_does_not_read(
 @pytest.mark.parametrize("failing", ["async_take", "_async_write_ha_state"])
 async def test_error_in_an_entity(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
     failing: str,
@@ -293,7 +300,7 @@ async def test_error_in_an_entity(
         await until(lambda: shown(hass, "sensor", "garden/good").state == "299")
         await client.ok("PUB", VARIABLE="garden/good", VALUE="300")
         await until(lambda: shown(hass, "sensor", "garden/good").state == "300")
-        await until(lambda: not hub.writer.busy)
+        await until(lambda: not rooms.writer.busy)
         await client.close()
         await until(
             lambda: state_of(hass, "binary_sensor.garden_connection").state == "off"
@@ -317,11 +324,14 @@ async def test_error_in_making_an_entity(
     make = VariableSensor.__init__
 
     def fail(
-        self: VariableSensor, hub: Hub, device: HubDevice, variable: Variable
+        self: VariableSensor,
+        rooms: RuntimeData,
+        device: ShownDevice,
+        variable: Variable,
     ) -> None:
         if variable.name == "garden/v1":
             raise RuntimeError("a bug")
-        make(self, hub, device, variable)
+        make(self, rooms, device, variable)
 
     with patch.object(VariableSensor, "__init__", fail):
         assert await hass.config_entries.async_setup(entry.entry_id)
@@ -341,12 +351,12 @@ def as_number(text: str) -> float | str:
 
 
 async def test_device_called_like_the_broker(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device whose ID is the domain's name is a device like any other."""
     client = await connect()
     client.send("ID", ID="textmq")
-    await until(lambda: "textmq" in hub.broker.waiting)
+    await until(lambda: "textmq" in rooms.broker.waiting)
     await hass.async_block_till_done(wait_background_tasks=True)
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     result: Any = await hass.config_entries.flow.async_configure(

@@ -9,7 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq.const import BROKER, DOMAIN
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant import block_async_io
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
@@ -27,7 +27,7 @@ def state_of_entry(entry: MockConfigEntry) -> str:
 
 
 async def test_reload_with_connected_client(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A reload closes every client with a reason, and the same port is served again."""
     client = await connect("garden")
@@ -44,7 +44,7 @@ async def test_reload_with_connected_client(
 
 async def test_unload_with_connected_client(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     port: int,
@@ -56,13 +56,13 @@ async def test_unload_with_connected_client(
     assert await client.ended() == "shutdown"
     assert entry.state is ConfigEntryState.NOT_LOADED
     assert state_of(hass, "sensor.garden_soil").state == "unavailable"
-    await hub.async_update()
+    await rooms.stop()
     with pytest.raises(ConnectionRefusedError):
         await Client.connect(port)
 
 
 async def test_stop_of_home_assistant(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """When Home Assistant stops, clients are told, values are saved, and entities keep them."""
     client = await connect("garden")
@@ -147,7 +147,7 @@ async def test_client_comes_during_setup(
 
 async def test_remove_entry(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_storage: dict[str, Any],
@@ -164,7 +164,7 @@ async def test_remove_entry(
 
 async def test_remove_device(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_ws_client: Any,
@@ -191,11 +191,11 @@ async def test_remove_device(
     assert not entry.subentries
     assert hass.states.get("sensor.garden_soil") is None
     assert hass.states.get("binary_sensor.garden_connection") is None
-    assert hub.broker.variables.get("garden/soil") is None
+    assert rooms.broker.variables.get("garden/soil") is None
     again = await connect()
     again.send("ID", ID="garden")
-    await until(lambda: "garden" in hub.broker.waiting)
-    hub.approve("garden", "\u200b")
+    await until(lambda: "garden" in rooms.broker.waiting)
+    await rooms.approved.approve("garden", "\u200b")
     await hass.async_block_till_done()
     assert device_of(hass, "garden").name == "garden"
     await hass.config_entries.async_unload(entry.entry_id)
@@ -204,7 +204,7 @@ async def test_remove_device(
 
 
 async def test_two_lives_of_a_port(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """The port can be bound again at once, many times, with clients that never read."""
     for _ in range(3):
@@ -237,7 +237,7 @@ async def test_nothing_blocks_the_loop(
 
 async def test_garbage_is_no_news(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:

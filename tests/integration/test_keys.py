@@ -14,12 +14,17 @@ from pytest_homeassistant_custom_component.common import (
 )
 import yaml
 
+from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import DOMAIN, REFRESH
 from custom_components.textmq.device_flow import node_yaml
-from custom_components.textmq.discovery import MOST_ENCRYPTED, PER_MINUTE, RETRY
-from custom_components.textmq.hub import Hub
-from custom_components.textmq.keys import make_key, read_key
-from custom_components.textmq.settings import Settings
+from custom_components.textmq.hub.discovery_flows import (
+    MOST_ENCRYPTED,
+    PER_MINUTE,
+    RETRY,
+)
+from custom_components.textmq.hub.keys import make_key, read_key
+from custom_components.textmq.hub.runtime_data import RuntimeData
+from custom_components.textmq.hub.settings import Settings
 from homeassistant.config_entries import ConfigFlowResult, SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -119,7 +124,11 @@ def test_what_is_no_key(text: str) -> None:
 
 
 async def test_add_device_with_key(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, port: int
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    port: int,
 ) -> None:
     """The key is made and shown with the YAML to paste; with it, and not without, the device gets in."""
     form = await add_device(
@@ -185,12 +194,12 @@ async def test_yaml(entry: MockConfigEntry) -> None:
 
 
 async def test_add_device_that_waits_in_plain_text(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Who waits under an ID without its key does not come in when the key is made."""
     waiting = await connect()
     waiting.send("ID", ID="kitchen")
-    await until(lambda: "kitchen" in hub.broker.waiting)
+    await until(lambda: "kitchen" in rooms.broker.waiting)
     form = await add_device(hass, entry, device_id="kitchen", encrypted=True)
     await submit(hass, form)
     assert (await waiting.answer())["REASON"] == "key-required"
@@ -200,11 +209,11 @@ async def test_add_device_that_waits_in_plain_text(
 
 
 async def test_add_device_twice_at_once(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
 ) -> None:
     """A device that came in by another way while its key was shown keeps what it has."""
     form = await add_device(hass, entry, device_id="kitchen", encrypted=True)
-    hub.approve("kitchen", "Kitchen")
+    await rooms.approved.approve("kitchen", "Kitchen")
     result = await submit(hass, form)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
@@ -224,7 +233,7 @@ async def encrypted_card(
 
 
 async def test_approve_encrypted(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """An unknown identity is a card, which asks for the key; the device gets in at its next try."""
     area = ar.async_get(hass).async_create("Kitchen")
@@ -250,12 +259,15 @@ async def test_approve_encrypted(
     await connect("k-1", key=KEY)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert (cards(hass), told(hass)) == ([], set())
-    assert hub.state("k-1") == "connected"
+    assert rooms.broker.state("k-1") == "connected"
     assert device_of(hass, "k-1").area_id == area.id
 
 
 async def test_one_card_for_a_device_that_tries(
-    hass: HomeAssistant, hub: Hub, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A device has one card however often it tries, which goes when it has given up."""
     for _ in range(5):
@@ -263,27 +275,27 @@ async def test_one_card_for_a_device_that_tries(
     await hass.async_block_till_done(wait_background_tasks=True)
     assert cards(hass) == ["kitchen"]
     waited = RETRY.total_seconds() - 60
-    monkeypatch.setattr(hub.broker, "clock", lambda: time.monotonic() + waited)
+    monkeypatch.setattr(rooms.broker, "clock", lambda: time.monotonic() + waited)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=61))
     await hass.async_block_till_done()
     assert cards(hass) == ["kitchen"]
     await fail(connect, "kitchen", KEY)
-    monkeypatch.setattr(hub.broker, "clock", lambda: time.monotonic() + 2 * waited)
+    monkeypatch.setattr(rooms.broker, "clock", lambda: time.monotonic() + 2 * waited)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=122))
     await hass.async_block_till_done()
     assert cards(hass) == ["kitchen"]
-    monkeypatch.setattr(hub.broker, "clock", lambda: time.monotonic() + 3 * waited)
+    monkeypatch.setattr(rooms.broker, "clock", lambda: time.monotonic() + 3 * waited)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=183))
     await hass.async_block_till_done()
     assert cards(hass) == []
 
 
 async def test_card_without_tries(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Where a device gives up in the moment of approval, the person is told."""
     form = await encrypted_card(hass, connect, "kitchen")
-    hub.cards.forget("kitchen")
+    rooms.discovery.approved("kitchen")
     result = await hass.config_entries.flow.async_configure(
         form["flow_id"], {"key": KEY, "name": "Kitchen"}
     )
@@ -291,7 +303,7 @@ async def test_card_without_tries(
 
 
 async def test_card_goes_when_the_device_is_added_by_hand(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Nobody is asked for a key that has just been made."""
     await encrypted_card(hass, connect, "kitchen")
@@ -300,7 +312,9 @@ async def test_card_goes_when_the_device_is_added_by_hand(
     assert cards(hass) == []
 
 
-async def test_ignored_device(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_ignored_device(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """A device that is ignored has no card, however it comes."""
     await encrypted_card(hass, connect, "kitchen")
     await ignore(hass, "kitchen")
@@ -312,18 +326,18 @@ async def test_ignored_device(hass: HomeAssistant, hub: Hub, connect: Connect) -
 
 
 async def test_plain_and_encrypted_under_one_id(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """There is one card for an ID; who comes first by a key is asked for it."""
     form = await encrypted_card(hass, connect, "kitchen")
     waiting = await connect()
     waiting.send("ID", ID="kitchen")
-    await until(lambda: "kitchen" in hub.broker.waiting)
+    await until(lambda: "kitchen" in rooms.broker.waiting)
     await waiting.close()
-    await until(lambda: not hub.broker.waiting)
+    await until(lambda: not rooms.broker.waiting)
     waiting = await connect()
     waiting.send("ID", ID="kitchen")
-    await until(lambda: "kitchen" in hub.broker.waiting)
+    await until(lambda: "kitchen" in rooms.broker.waiting)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert cards(hass) == ["kitchen"]
     await hass.config_entries.flow.async_configure(
@@ -334,14 +348,14 @@ async def test_plain_and_encrypted_under_one_id(
 
 
 async def test_tries_end_while_the_id_waits_in_plain_text(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """The card of a device that waits stays when another has given up under its ID."""
     waiting = await connect()
     waiting.send("ID", ID="kitchen")
-    await until(lambda: "kitchen" in hub.broker.waiting)
+    await until(lambda: "kitchen" in rooms.broker.waiting)
     await fail(connect, "kitchen", KEY)
-    hub.cards.end_attempts("kitchen")
+    rooms.discovery.forget_attempts("kitchen")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert cards(hass) == ["kitchen"]
 
@@ -351,7 +365,7 @@ async def test_tries_end_while_the_id_waits_in_plain_text(
 )
 async def test_hostile_identity(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     identity: str,
     caplog: pytest.LogCaptureFixture,
@@ -360,7 +374,7 @@ async def test_hostile_identity(
     caplog.clear()
     await fail(connect, identity, KEY)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert (cards(hass), told(hass), hub.cards.encrypted) == ([], set(), {})
+    assert (cards(hass), told(hass), rooms.discovery.encrypted) == ([], set(), {})
     assert logged(caplog) == []
 
 
@@ -376,32 +390,33 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def test_flood_of_identities(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
+    broker: Broker,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Who makes up identities gets some cards and no log; a device from elsewhere keeps its own."""
     caplog.clear()
-    hub.broker.key_failed("kitchen", "192.0.2.7")
+    broker.key_failed("kitchen", "192.0.2.7")
     for number in range(2 * PER_MINUTE):
         await fail(connect, f"device{number}", KEY)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert len(hub.cards.encrypted) == MOST_ENCRYPTED
+    assert len(rooms.discovery.encrypted) == MOST_ENCRYPTED
     assert "kitchen" in cards(hass)
     assert len(cards(hass)) <= MOST_ENCRYPTED
     for number in range(10_000):
-        hub.broker.key_failed(f"x{number}", "192.0.2.8")
-    assert len(hub.cards.encrypted) == MOST_ENCRYPTED
+        broker.key_failed(f"x{number}", "192.0.2.8")
+    assert len(rooms.discovery.encrypted) == MOST_ENCRYPTED
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=61))
     await hass.async_block_till_done(wait_background_tasks=True)
     assert len(cards(hass)) == MOST_ENCRYPTED
     assert "kitchen" in cards(hass)
     assert (told(hass), logged(caplog)) == (set(), [])
-    assert hub.troubles.key_failures == 1 + 2 * PER_MINUTE + 10_000
+    assert rooms.issues.key_failures == 1 + 2 * PER_MINUTE + 10_000
 
 
 async def test_list_and_health(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that wants to join by a key is listed with those that wait."""
     await fail(connect, "kitchen", KEY)
@@ -445,7 +460,7 @@ async def fix(hass: HomeAssistant, hass_client: Any, issue_id: str, key: str) ->
 
 async def test_wrong_key(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_client: Any,
@@ -473,7 +488,7 @@ async def test_wrong_key(
 
 async def test_wrong_key_entered(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_client: Any,
@@ -488,7 +503,7 @@ async def test_wrong_key_entered(
 
 async def test_settled_while_the_repair_is_open(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_client: Any,
@@ -513,7 +528,7 @@ async def test_settled_while_the_repair_is_open(
 @pytest.mark.parametrize("keys", [{}])
 async def test_known_device_without_key(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_client: Any,
@@ -560,10 +575,10 @@ async def test_damaged_key(
 
 
 async def test_id_other_than_identity(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A key opens its own ID and no other; who tries is told of."""
-    hub.approve("cellar", "Cellar")
+    await rooms.approved.approve("cellar", "Cellar")
     for other in ("cellar", "nobody"):
         client = await connect(identity="garden", key=KEY)
         assert (await client.do("ID", ID=other))["REASON"] == "denied"
@@ -579,7 +594,7 @@ async def test_id_other_than_identity(
 
 
 async def test_id_of_a_device_that_is_gone(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that is removed between TLS and ID is refused, and is nobody to tell of."""
     client = await connect(identity="garden", key=KEY)
@@ -591,22 +606,25 @@ async def test_id_of_a_device_that_is_gone(
 
 
 async def test_others_try_while_the_device_is_in(
-    hass: HomeAssistant, hub: Hub, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What somebody tried under a device's ID is told no more when it has been quiet for a while."""
     await connect("garden", key=KEY)
     await fail(connect, "garden", OTHER_KEY)
-    hub.troubles.refresh()
+    rooms.issues.refresh()
     assert told(hass) == {"device_wrong_key_garden"}
     later = time.monotonic() + REFRESH.total_seconds()
-    monkeypatch.setattr(hub.broker, "clock", lambda: later)
-    hub.troubles.refresh()
+    monkeypatch.setattr(rooms.broker, "clock", lambda: later)
+    rooms.issues.refresh()
     assert told(hass) == set()
 
 
 async def test_device_that_stays_away(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
@@ -614,8 +632,8 @@ async def test_device_that_stays_away(
     """What keeps a device out is told as long as it is out, or until it is removed or nothing runs."""
     await fail(connect, "garden", OTHER_KEY)
     later = time.monotonic() + REFRESH.total_seconds()
-    monkeypatch.setattr(hub.broker, "clock", lambda: later)
-    hub.troubles.refresh()
+    monkeypatch.setattr(rooms.broker, "clock", lambda: later)
+    rooms.issues.refresh()
     assert told(hass) == {"device_wrong_key_garden"}
     assert await hass.config_entries.async_reload(entry.entry_id)
     assert told(hass) == set()
@@ -630,7 +648,7 @@ async def test_device_that_stays_away(
 @pytest.mark.parametrize("keys", [{f"d{number}": KEY for number in range(20)}])
 async def test_told_devices_are_limited(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -653,7 +671,7 @@ async def in_with(connect: Connect, key: str | None) -> Client:
 
 
 async def test_new_key(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A new key is shown first; when it is taken the connection ends, and the old key is no good."""
     client = await in_with(connect, KEY)
@@ -671,11 +689,11 @@ async def test_new_key(
     assert stored(entry, "garden") == {"device_id": "garden", "key": new}
     await fail(connect, "garden", KEY)
     await connect("garden", key=new)
-    assert hub is entry.runtime_data
+    assert rooms is entry.runtime_data
 
 
 async def test_enter_key(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """The key that a device has can be entered; what is none is said to be."""
     client = await in_with(connect, KEY)
@@ -691,7 +709,7 @@ async def test_enter_key(
 
 
 async def test_same_key(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """The key that it has already disturbs nobody."""
     client = await in_with(connect, KEY)
@@ -701,7 +719,7 @@ async def test_same_key(
 
 
 async def test_remove_key(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Without its key a device is let in by its ID, once a person agrees; a key can come back."""
     client = await in_with(connect, KEY)
@@ -720,7 +738,7 @@ async def test_remove_key(
 
 @pytest.mark.parametrize("keys", [{}])
 async def test_menu_without_key(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
 ) -> None:
     """Only what is there can be removed."""
     menu = await entry.start_subentry_reconfigure_flow(
@@ -731,7 +749,7 @@ async def test_menu_without_key(
 
 @pytest.mark.parametrize("known", [["cellar", "garden"]])
 async def test_remove_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that is removed is out at once, with all that it had; its key is no good, and it has to ask."""
     cellar = await connect("cellar")
@@ -753,7 +771,7 @@ async def test_remove_device(
 
 @pytest.mark.parametrize("known", [["cellar", "garden"]])
 async def test_remove_device_that_is_away(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """What waited for a device that is removed is gone; under its ID another one begins anew."""
     cellar = await connect("cellar")
@@ -765,7 +783,7 @@ async def test_remove_device_that_is_away(
     assert garden is not None
     hass.config_entries.async_remove_subentry(entry, garden)
     await hass.async_block_till_done()
-    hub.approve("garden", "Garden", key=OTHER_KEY)
+    await rooms.approved.approve("garden", "Garden", key=OTHER_KEY)
     another = await connect("garden", key=OTHER_KEY)
     await cellar.ok("PUB", VARIABLE="x", VALUE="1")
     assert (await another.do("HELLO?")).command == "HELLO!"
@@ -778,7 +796,7 @@ async def test_remove_device_that_is_away(
 @pytest.mark.parametrize("access", ["key"])
 @pytest.mark.parametrize("known", [["cellar", "garden"]])
 async def test_key_mode(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Nobody comes in without a key: no card, no window; a device that was let in before is told of."""
     await hass.services.async_call(DOMAIN, "allow_new_devices", blocking=True)
@@ -810,7 +828,7 @@ async def test_key_mode(
 
 
 async def test_reconfigure_to_key_mode(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """The access mode can be changed to keys only."""
     form = await entry.start_reconfigure_flow(hass)

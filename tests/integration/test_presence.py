@@ -9,8 +9,9 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import DOMAIN
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -21,7 +22,7 @@ from .conftest import Connect, device_subentry
 
 
 async def test_devices_read_the_presence_of_others(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Of those that a person has let in."""
     client = await connect("garden")
@@ -29,13 +30,13 @@ async def test_devices_read_the_presence_of_others(
     told = await client.receive()
     assert told["VARIABLE"] == "$DEVICES/garden"
     assert told["VALUE"].startswith("CONNECTED SINCE=2")
-    hub.approve("shed", "Shed")
+    await rooms.approved.approve("shed", "Shed")
     told = await client.receive()
     assert (told["VARIABLE"], told["VALUE"]) == ("$DEVICES/shed", "")
 
 
 async def test_presence_is_no_entity(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """It is the broker's own."""
     await connect("garden")
@@ -76,7 +77,7 @@ async def test_rights_of_an_earlier_version(
     assert "rights" not in free
     assert broken["rights"] == {"write": 1}
     assert entry.minor_version == 2
-    may_read = entry.runtime_data.broker.access.rights_of("limited").may_read
+    may_read = entry.runtime_data.broker._broker.access.rights_of("limited").may_read
     assert may_read("$DEVICES/free") is bool(before)
 
 
@@ -91,7 +92,9 @@ async def test_a_later_version(hass: HomeAssistant, port: int) -> None:
     assert not await hass.config_entries.async_setup(entry.entry_id)
 
 
-async def test_time_zone(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_time_zone(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """Devices that ask are told the time zone of the house, and the new one after a change."""
     client = await connect("garden")
     answer = await client.ok("ID", ID="garden", CAN="")
@@ -103,12 +106,15 @@ async def test_time_zone(hass: HomeAssistant, hub: Hub, connect: Connect) -> Non
 
 
 async def test_a_clock_that_is_behind(
-    hass: HomeAssistant, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    broker: Broker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is told while it is so, and not where it is only a little."""
-    now = hub.broker.now()
+    now = rooms.broker.now()
     for behind, told in ((59, False), (7200, True), (0, False)):
-        monkeypatch.setattr(hub.broker.archive, "_saved_at", now + behind)
+        monkeypatch.setattr(broker.archive, "_saved_at", now + behind)
         async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=2))
         await hass.async_block_till_done()
         found = ir.async_get(hass).async_get_issue(DOMAIN, "clock_behind")
@@ -117,7 +123,7 @@ async def test_a_clock_that_is_behind(
 
 async def test_variables_that_a_device_does_not_describe_any_more(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_client: Any,
@@ -150,14 +156,14 @@ async def test_variables_that_a_device_does_not_describe_any_more(
     await web.post(f"/api/repairs/issues/fix/{form['flow_id']}", json={})
     await hass.async_block_till_done()
     assert registry.async_get_issue(DOMAIN, issue_id) is None
-    assert [one.name for one in hub.broker.variables] == ["kept"]
+    assert [one.name for one in rooms.broker.variables] == ["kept"]
     names = {one.unique_id for one in er.async_get(hass).entities.values()}
     assert not [one for one in names if one.endswith(("old", "older"))]
 
 
 @pytest.mark.parametrize("known", [["garden", "shed"]])
 async def test_what_is_stale_no_more_is_not_deleted(
-    hass: HomeAssistant, hub: Hub, connect: Connect, hass_client: Any
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect, hass_client: Any
 ) -> None:
     """The repair names and deletes only what still has the description of an earlier set."""
     client = await connect("garden")
@@ -199,12 +205,12 @@ async def test_what_is_stale_no_more_is_not_deleted(
     await web.post(f"/api/repairs/issues/fix/{form['flow_id']}", json={})
     await hass.async_block_till_done()
     assert registry.async_get_issue(DOMAIN, issue_id) is None
-    left = {one.name for one in hub.broker.variables}
+    left = {one.name for one in rooms.broker.variables}
     assert left == {"changed", "kept", "same", "taken"}
 
 
 async def test_the_last_stale_variable_goes(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """The repair settles by itself, and comes again with other variables."""
     client = await connect("garden")
@@ -216,7 +222,7 @@ async def test_the_last_stale_variable_goes(
         await client.ok("DEF", VARIABLE=name, TYPE="sensor")
         await client.ok("DEFS", TOKEN=token, COUNT=1)
         assert registry.async_get_issue(DOMAIN, "device_stale_garden") is not None
-        for one in tuple(hub.broker.variables):
+        for one in tuple(rooms.broker.variables):
             if one.name != name:
                 await client.ok("DEL", VARIABLE=one.name)
         assert registry.async_get_issue(DOMAIN, "device_stale_garden") is None
@@ -243,25 +249,25 @@ async def test_a_sleeper_of_an_earlier_version(
     }
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    hub: Hub = entry.runtime_data
-    assert hub.state("garden") == "asleep"
+    rooms: RuntimeData = entry.runtime_data
+    assert rooms.broker.state("garden") == "asleep"
     reader = await connect("shed")
     await reader.ok("SUB", VARIABLE="$DEVICES/garden")
     assert (await reader.receive())["VARIABLE"] == "$DEVICES/garden"
     garden = await connect("garden")
-    assert hub.state("garden") == "connected"
+    assert rooms.broker.state("garden") == "connected"
     assert (await reader.receive())["VALUE"].startswith("CONNECTED ")
     garden.send("CLOSE", SLEEP=3600)
     assert await garden.ended() == ""
-    await until(lambda: hub.state("garden") == "asleep")
-    device = hub.broker.devices.get("garden")
+    await until(lambda: rooms.broker.state("garden") == "asleep")
+    device = rooms.broker.devices.get("garden")
     assert device is not None
-    device.asleep_until = hub.broker.clock()
-    await until(lambda: hub.state("garden") == "disconnected")
+    device.asleep_until = rooms.broker.clock()
+    await until(lambda: rooms.broker.state("garden") == "disconnected")
 
 
 async def test_stale_variables_that_are_described_again(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """The repair settles by itself."""
     client = await connect("garden", DEFS="v1")

@@ -9,17 +9,17 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_device,
 )
 
-from custom_components.textmq.broker import ALL_RIGHTS
+from custom_components.textmq.broker import ALL_RIGHTS, Broker
 from custom_components.textmq.const import REFRESH
-from custom_components.textmq.hub import Hub
-from custom_components.textmq.troubles import VIOLATIONS
+from custom_components.textmq.hub.device_issues import VIOLATIONS
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from .client import Client
 from .conftest import Connect, device_of
 from .test_config_flow import change_device, suggested
-from .test_keys import logged, placeholders, stored, submit, told
+from .test_keys import placeholders, stored, submit, told
 
 NOTHING: dict[str, Any] = {"write": [], "read": [], "message": False}
 
@@ -47,7 +47,7 @@ async def refusal(client: Client, command: str, **params: Any) -> str:
 
 
 async def test_rights_on_the_wire(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Rights hold from the moment in which they are set, on the connection that is there."""
     garden, kitchen = await connect("garden"), await connect("kitchen")
@@ -98,7 +98,7 @@ async def test_rights_on_the_wire(
 
 
 async def test_everything_again(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, broker: Broker, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Everything is everything, what the broker tells of itself too; it costs no check and is not stored."""
     garden = await connect("garden")
@@ -106,7 +106,7 @@ async def test_everything_again(
     assert await refusal(garden, "PUB", VARIABLE="x", VALUE="1") == "forbidden"
     await allow(hass, entry, "garden", write=["#"], read=["#"], message=True)
     assert stored(entry, "garden") == {"device_id": "garden"}
-    assert hub.broker.access.rights["garden"] is ALL_RIGHTS
+    assert broker.access.rights["garden"] is ALL_RIGHTS
     await garden.ok("PUB", VARIABLE="x", VALUE="1")
     await garden.ok("GET", VARIABLE="$SYS/version")
     await allow(hass, entry, "garden", write=["garden/#"])
@@ -119,7 +119,7 @@ async def test_everything_again(
 
 
 async def test_emptied_lists(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A list that is left out, as an emptied one may be, allows nothing: never everything."""
     garden = await connect("garden")
@@ -134,7 +134,7 @@ async def test_emptied_lists(
 
 @pytest.mark.parametrize("key", ["write", "read"])
 async def test_bad_filter(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, key: str
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, key: str
 ) -> None:
     """What is no filter is said at its field, and can be put right."""
     form = await change_device(hass, entry, "garden", "settings")
@@ -178,7 +178,7 @@ async def test_damaged_rights(
     assert await refusal(garden, "PUB", VARIABLE="x", VALUE="1") == "forbidden"
     assert await refusal(garden, "GET", VARIABLE="x") == "forbidden"
     assert await refusal(garden, "MSG", DEVICE="kitchen", VALUE="1") == "forbidden"
-    entry.runtime_data.devices.follow_subentries()
+    await entry.runtime_data.approved.follow()
     assert len([text for text in logged(caplog) if "can't be read" in text]) == 1
     form = await change_device(hass, entry, "garden", "settings")
     await submit(hass, form, name="Garden", write=["#"], read=["#"], message=True)
@@ -196,7 +196,7 @@ ISSUE = "device_forbidden_garden"
 
 async def test_violations(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_client: Any,
@@ -227,7 +227,7 @@ async def test_violations(
 
 async def test_violations_end(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
@@ -242,15 +242,15 @@ async def test_violations_end(
     await violate(garden, VIOLATIONS - 1)
     assert told(hass) == set()
     await violate(garden, 1)
-    hub.troubles.refresh()
+    rooms.issues.refresh()
     assert told(hass) == {ISSUE}
     later = time.monotonic() + REFRESH.total_seconds() + 1
-    monkeypatch.setattr(hub.broker, "clock", lambda: later)
+    monkeypatch.setattr(rooms.broker, "clock", lambda: later)
     await violate(garden, 1)
-    hub.troubles.refresh()
+    rooms.issues.refresh()
     assert told(hass) == {ISSUE}
-    monkeypatch.setattr(hub.broker, "clock", lambda: 2 * later)
-    hub.troubles.refresh()
+    monkeypatch.setattr(rooms.broker, "clock", lambda: 2 * later)
+    rooms.issues.refresh()
     assert told(hass) == set()
     await violate(garden, VIOLATIONS - 1)
     assert told(hass) == set()

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
@@ -22,12 +22,14 @@ from .conftest import Connect, entity_id, shown, state_of
 NAME = "garden/soil"
 
 
-async def settled(hub: Hub) -> None:
+async def settled(rooms: RuntimeData) -> None:
     """Wait until no entity has anything more to write."""
-    await until(lambda: not hub.writer.busy)
+    await until(lambda: not rooms.writer.busy)
 
 
-async def test_number(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_number(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """A variable whose value is a number becomes a sensor with graphs, at once."""
     client = await connect("garden")
     await client.ok("PUB", VARIABLE=NAME, VALUE="21.5")
@@ -39,7 +41,7 @@ async def test_number(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
     assert state.attributes["friendly_name"] == "Garden Soil"
     assert state.attributes["variable"] == NAME
     assert state.attributes["published"].timestamp() == pytest.approx(
-        hub.get(NAME).time
+        (await rooms.actions.get(NAME)).time
     )
 
 
@@ -54,7 +56,11 @@ async def test_number(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
     ],
 )
 async def test_name(
-    hass: HomeAssistant, hub: Hub, connect: Connect, name: str, friendly_name: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    name: str,
+    friendly_name: str,
 ) -> None:
     """Without a description the name is made of the variable's."""
     client = await connect("garden")
@@ -87,7 +93,7 @@ async def test_name(
 )
 async def test_values(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     values: list[str],
     state: str,
@@ -98,7 +104,7 @@ async def test_values(
     for value in values:
         await client.ok("PUB", VARIABLE=NAME, VALUE=value)
         await hass.async_block_till_done()
-        await settled(hub)
+        await settled(rooms)
     found = shown(hass, "sensor", NAME)
     assert found.state == state
     assert ("state_class" in found.attributes) is numeric
@@ -112,7 +118,7 @@ def shows_text(hass: HomeAssistant, text: str) -> bool:
 
 async def test_unfit(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -134,18 +140,21 @@ async def test_unfit(
 
 
 async def test_complaints_are_limited(
-    hub: Hub, caplog: pytest.LogCaptureFixture
+    rooms: RuntimeData, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Ever new causes don't fill the log."""
     for number in range(1100):
-        hub.complain(f"device\n{number}", "is odd")
+        rooms.warn_once(f"device\n{number}", "is odd")
     lines = [one for one in caplog.messages if "is odd" in one]
     assert len(lines) == 1000
     assert lines[0] == "Device 'device 0': it is odd"
 
 
 async def test_description(
-    hass: HomeAssistant, hub: Hub, connect: Connect, entity_registry: er.EntityRegistry
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    entity_registry: er.EntityRegistry,
 ) -> None:
     """A sensor takes everything from its description, live; what a person has set stays."""
     client = await connect("garden")
@@ -242,7 +251,7 @@ async def test_description(
 )
 async def test_kinds_of_values(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     definition: dict[str, str],
     value: str,
@@ -260,7 +269,7 @@ async def test_kinds_of_values(
 
 
 async def test_impossible_description(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A description that no entity could come of is refused, with what would be right."""
     client = await connect("garden")
@@ -270,7 +279,7 @@ async def test_impossible_description(
 
 
 async def test_other_spelling_of_unit(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Both micro signs are the same to Home Assistant, so they are to us."""
     client = await connect("garden")
@@ -284,7 +293,7 @@ async def test_other_spelling_of_unit(
 
 @pytest.mark.parametrize("kind", ["light", "cover", "fan", "lock", "valve", "climate"])
 async def test_kinds_that_follow(
-    hass: HomeAssistant, hub: Hub, connect: Connect, kind: str
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect, kind: str
 ) -> None:
     """Kinds without a platform of their own show as sensors, and their description is kept."""
     client = await connect("garden")
@@ -293,11 +302,14 @@ async def test_kinds_that_follow(
     await hass.async_block_till_done()
     found = shown(hass, "sensor", NAME)
     assert (found.state, found.attributes["friendly_name"]) == ("OPEN", "Garden Thing")
-    assert hub.get(NAME).definition.type == kind
+    assert (await rooms.actions.get(NAME)).definition.type == kind
 
 
 async def test_hidden(
-    hass: HomeAssistant, hub: Hub, connect: Connect, entity_registry: er.EntityRegistry
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    entity_registry: er.EntityRegistry,
 ) -> None:
     """A hidden variable is an entity that is disabled; publishing to it does no harm."""
     client = await connect("garden")
@@ -318,7 +330,10 @@ async def test_hidden(
 
 
 async def test_delete(
-    hass: HomeAssistant, hub: Hub, connect: Connect, entity_registry: er.EntityRegistry
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    entity_registry: er.EntityRegistry,
 ) -> None:
     """A deleted variable is gone from the registry; what a person has set comes back with it."""
     client = await connect("garden")
@@ -345,7 +360,7 @@ async def test_delete(
 
 
 async def test_publish_without_retain(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A publish that is not stored changes an entity that is there, and makes none."""
     client = await connect("garden")
@@ -359,7 +374,7 @@ async def test_publish_without_retain(
 
 
 async def test_writes_are_joined(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """The first change is written at once, those that follow at most every 100 ms; the last is never lost."""
     client = await connect("garden")
@@ -377,7 +392,7 @@ async def test_writes_are_joined(
 
 
 async def test_unchanged_values_are_not_written(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """The same value again is no change, nor is a change that is taken back in time."""
     client = await connect("garden")
@@ -387,11 +402,13 @@ async def test_unchanged_values_are_not_written(
     for value in ("1", "1", "2", "1", "2"):
         client.send("PUB", VARIABLE=NAME, VALUE=value, ACK="NO")
     await client.do("HELLO?")
-    await settled(hub)
+    await settled(rooms)
     assert [event.data["new_state"].state for event in writes] == ["2"]
 
 
-async def test_expiry(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_expiry(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """A value that is older than its description allows is worth nothing, until the next."""
     client = await connect("garden")
     await client.ok("DEF", VARIABLE=NAME, TYPE="sensor", EXPIRE="1")
@@ -408,21 +425,24 @@ async def test_expiry(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
 
 
 async def test_a_value_of_the_future(
-    hass: HomeAssistant, hub: Hub, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the clock was wrong once it is out of date, as long as its time is later than now."""
     client = await connect("garden")
     await client.ok("DEF", VARIABLE=NAME, TYPE="sensor", EXPIRE="60")
     await client.ok("PUB", VARIABLE=NAME, VALUE="5")
     await until(lambda: shown(hass, "sensor", NAME).state == "5")
-    now = hub.broker.now
+    now = rooms.broker.now
     for wrong, state in ((-3600, "unavailable"), (30, "5"), (90, "unavailable")):
-        monkeypatch.setattr(hub.broker, "now", lambda wrong=wrong: now() + wrong)
+        monkeypatch.setattr(rooms.broker, "now", lambda wrong=wrong: now() + wrong)
         await until(lambda state=state: shown(hass, "sensor", NAME).state == state)
 
 
 async def test_expiry_that_is_described_no_more(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A value that was out of date counts again."""
     client = await connect("garden")
@@ -434,7 +454,7 @@ async def test_expiry_that_is_described_no_more(
 
 
 async def test_restart(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """After a restart values are there with their times before their device is; numbers stay numbers."""
     client = await connect("garden")
@@ -442,8 +462,8 @@ async def test_restart(
     await hass.async_block_till_done()
     await client.ok("PUB", VARIABLE=NAME, VALUE="dry")
     await client.ok("DEF", VARIABLE="garden/plan", TYPE="sensor", NAME="Plan")
-    hub.publish("garden/plan", "soon")
-    time = hub.get(NAME).time
+    await rooms.actions.publish("garden/plan", "soon")
+    time = (await rooms.actions.get(NAME)).time
     await hass.config_entries.async_unload(entry.entry_id)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.textmq.broker import __version__
 from custom_components.textmq.const import BROKER, DOMAIN
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import (
     HomeAssistantError,
@@ -55,7 +55,7 @@ def registry_id(hass: HomeAssistant, entry: MockConfigEntry, identifier: str) ->
     ],
 )
 async def test_publish(
-    hass: HomeAssistant, hub: Hub, connect: Connect, value: Any, wire: str
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect, value: Any, wire: str
 ) -> None:
     """A publish reaches the subscribers at once, and is stored."""
     client = await connect("garden")
@@ -63,25 +63,25 @@ async def test_publish(
     await act(hass, "publish", variable="hall/light", value=value)
     received = await client.receive()
     assert (received["VARIABLE"], received["VALUE"]) == ("hall/light", wire)
-    variable = hub.broker.variables.get("hall/light")
+    variable = rooms.broker.variables.get("hall/light")
     assert (variable.value, variable.device) == (wire, "homeassistant")
     await hass.async_block_till_done()
     assert hass.states.get("sensor.textmq_hall_light") is not None
 
 
 async def test_publish_without_retain(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A publish that is not retained reaches those of now only."""
     client = await connect("garden")
     await client.ok("SUB", VARIABLE="hall/light")
     await act(hass, "publish", variable="hall/light", value="ON", retain=False)
     assert (await client.receive())["VALUE"] == "ON"
-    assert hub.broker.variables.get("hall/light") is None
+    assert rooms.broker.variables.get("hall/light") is None
 
 
 async def test_publish_from_template(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Templates work, as in every action."""
     assert await async_setup_component(
@@ -104,7 +104,7 @@ async def test_publish_from_template(
         },
     )
     await hass.services.async_call("script", "publish", blocking=True)
-    assert hub.get("hall/2").text == "21.5"
+    assert (await rooms.actions.get("hall/2")).text == "21.5"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ async def test_publish_from_template(
 )
 async def test_refusals(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     action: str,
     data: dict[str, Any],
     key: str,
@@ -202,7 +202,7 @@ async def test_refusals(
     [("hall/x", "no_such_variable"), ("hall/#", "bad_name"), ("|", "bad_name")],
 )
 async def test_get_refusals(
-    hass: HomeAssistant, hub: Hub, variable: str, key: str
+    hass: HomeAssistant, rooms: RuntimeData, variable: str, key: str
 ) -> None:
     """What can't be read is told."""
     with pytest.raises(ServiceValidationError) as error:
@@ -210,15 +210,15 @@ async def test_get_refusals(
     assert error.value.translation_key == key
 
 
-async def test_limit(hass: HomeAssistant, hub: Hub) -> None:
+async def test_limit(hass: HomeAssistant, rooms: RuntimeData) -> None:
     """A limit of the broker is told with its number."""
-    hub.broker.limits.variables = 1
+    rooms.broker.limits.variables = 1
     await act(hass, "publish", variable="a", value="1")
     with pytest.raises(HomeAssistantError, match="there are 1 variables already"):
         await act(hass, "publish", variable="b", value="1")
 
 
-async def test_hostile_names_in_errors(hass: HomeAssistant, hub: Hub) -> None:
+async def test_hostile_names_in_errors(hass: HomeAssistant, rooms: RuntimeData) -> None:
     """Names can't break the text that they appear in."""
     with pytest.raises(ServiceValidationError) as error:
         await act(hass, "delete", variable="a\n\u202e{name}" + "x" * 300)
@@ -227,7 +227,9 @@ async def test_hostile_names_in_errors(hass: HomeAssistant, hub: Hub) -> None:
     assert len(str(error.value)) < 400
 
 
-async def test_delete(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_delete(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """A deleted variable is gone, and its subscribers know."""
     client = await connect("garden")
     await client.ok("PUB", VARIABLE="garden/soil", VALUE="1")
@@ -239,7 +241,7 @@ async def test_delete(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
     assert hass.states.get("sensor.garden_soil") is None
 
 
-async def test_get(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_get(hass: HomeAssistant, rooms: RuntimeData, connect: Connect) -> None:
     """A variable comes with its time, its publisher and its type."""
     client = await connect("garden")
     await client.ok("DEF", VARIABLE="garden/soil", TYPE="sensor")
@@ -256,7 +258,9 @@ async def test_get(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
     assert version["value"] == __version__
 
 
-async def test_list_variables(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_list_variables(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """All variables, or those that a filter matches."""
     client = await connect("garden")
     await client.ok("PUB", VARIABLE="garden/soil", VALUE="1")
@@ -284,13 +288,13 @@ async def test_list_variables(hass: HomeAssistant, hub: Hub, connect: Connect) -
 
 @pytest.mark.parametrize("known", [["garden", "cellar"]])
 async def test_list_devices(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Devices with their state, also those that never came, and those that wait."""
     await connect("garden")
     waiting = await connect()
     waiting.send("ID", ID="kitchen")
-    await until(lambda: hub.broker.waiting)
+    await until(lambda: rooms.broker.waiting)
     found = await act(hass, "list_devices", response=True)
     garden, cellar = found["devices"]
     assert age(garden.pop("last_seen")) < timedelta(seconds=60)
@@ -314,7 +318,11 @@ async def test_list_devices(
 
 @pytest.mark.parametrize("by", ["device", "device_id"])
 async def test_send_message(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, by: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    by: str,
 ) -> None:
     """A message is delivered, or waits for as long as it may."""
     target: dict[str, Any] = {
@@ -340,7 +348,7 @@ async def test_send_message(
     assert (received["DEVICE"], received["VALUE"]) == ("homeassistant", "now")
 
 
-async def test_too_many_messages(hass: HomeAssistant, hub: Hub) -> None:
+async def test_too_many_messages(hass: HomeAssistant, rooms: RuntimeData) -> None:
     """A device for which too much waits is told from one that is not there."""
     for _ in range(32):
         await act(hass, "send_message", device="garden", message="x", ttl=60)
@@ -350,7 +358,9 @@ async def test_too_many_messages(hass: HomeAssistant, hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("known", [["garden", "cellar"]])
-async def test_broadcast(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_broadcast(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """A broadcast reaches all that are connected."""
     clients = [await connect(one) for one in ("garden", "cellar")]
     found = await act(
@@ -363,7 +373,7 @@ async def test_broadcast(hass: HomeAssistant, hub: Hub, connect: Connect) -> Non
 
 @pytest.mark.parametrize("target", ["broker", "unknown"])
 async def test_no_device_of_ours(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, target: str
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, target: str
 ) -> None:
     """What is chosen must be a device that connects."""
     chosen = registry_id(hass, entry, BROKER) if target == "broker" else "unknown"
@@ -377,30 +387,36 @@ async def test_no_device_of_ours(
 )
 async def test_allow_new_devices(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     duration: dict[str, Any],
     seconds: float,
 ) -> None:
     """The window is open for as long as it was asked for."""
     await act(hass, "allow_new_devices", **duration)
-    assert hub.permit_until is not None
-    left = (hub.permit_until - dt_util.utcnow()).total_seconds()
+    assert rooms.approved.window_end is not None
+    left = (rooms.approved.window_end - dt_util.utcnow()).total_seconds()
     assert seconds - 10 < left <= seconds
     await connect("kitchen")
 
 
 @pytest.mark.parametrize("duration", ["00:00:59", "00:15:01", "-1", "forever"])
-async def test_windows_are_short(hass: HomeAssistant, hub: Hub, duration: str) -> None:
+async def test_windows_are_short(
+    hass: HomeAssistant, rooms: RuntimeData, duration: str
+) -> None:
     """No window is open for ever."""
     with pytest.raises(probatio.Invalid, match="'duration'"):
         await act(hass, "allow_new_devices", duration=duration)
-    assert hub.permit_until is None
+    assert rooms.approved.window_end is None
 
 
 @pytest.mark.parametrize("by", ["device", "device_id"])
 async def test_disconnect(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect, by: str
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    by: str,
 ) -> None:
     """A device is disconnected, and may come back."""
     client = await connect("garden")
@@ -413,7 +429,7 @@ async def test_disconnect(
 
 
 async def test_without_broker(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
 ) -> None:
     """Actions of a broker that does not run say so."""
     await hass.config_entries.async_unload(entry.entry_id)
@@ -434,7 +450,7 @@ async def test_without_broker(
 )
 async def test_users_without_rights(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     hass_read_only_user: Any,
     action: str,
     data: dict[str, Any],
@@ -450,7 +466,9 @@ async def test_users_without_rights(
         )
 
 
-async def test_no_echo(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_no_echo(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """What Home Assistant sends to itself comes once."""
     events = async_capture_events(hass, "textmq_message_received")
     await act(hass, "send_message", device="homeassistant", message="me")

@@ -24,7 +24,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from zeroconf import NonUniqueNameException
 
 from custom_components.textmq.const import BROKER, DOMAIN, REFRESH
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -38,7 +38,7 @@ KEY = "dGhpcnR5LXR3byBieXRlcywgYW55IHdpbGwgZG8gISE="
 
 async def test_diagnostics(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_client: Any,
@@ -53,10 +53,10 @@ async def test_diagnostics(
     client = await connect("garden", key=KEY, MAC="aa:bb:cc:dd:ee:ff", MODEL="ESP32")
     await client.ok("DEF", VARIABLE="garden/soil", TYPE="sensor", NAME="Soil")
     await client.ok("PUB", VARIABLE="garden/soil", VALUE="private")
-    hub.publish("hall/light", "private")
+    await rooms.actions.publish("hall/light", "private")
     stranger = await connect()
     stranger.send("ID", ID="homeassistant")
-    await until(lambda: hub.broker.messages_received or True)
+    await until(lambda: rooms.broker.messages_received or True)
     found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     text = json.dumps(found)
     for secret in (KEY, b64decode(KEY).decode(), "127.0.0.1", "aa:bb", "private"):
@@ -88,7 +88,7 @@ async def test_diagnostics(
 
 
 async def test_diagnostics_of_absent_device(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, hass_client: Any
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, hass_client: Any
 ) -> None:
     """A device that has never come has little to show."""
     assert await async_setup_component(hass, "diagnostics", {})
@@ -102,7 +102,7 @@ async def test_diagnostics_of_absent_device(
 
 async def test_system_health(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     port: int,
@@ -130,7 +130,7 @@ async def test_system_health(
 async def test_logbook(
     recorder_mock: Any,
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     hass_ws_client: Any,
@@ -147,7 +147,7 @@ async def test_logbook(
     await client.ok("MSG", DEVICE="homeassistant", VALUE=r"two\nlines")
     registry.async_update_device(device.id, name_by_user="My garden")
     client.send("CLOSE")
-    await until(lambda: hub.state("garden") == "disconnected")
+    await until(lambda: rooms.broker.state("garden") == "disconnected")
     guest = await connect()
     await guest.ok("MSG", DEVICE="homeassistant", VALUE="hi")
     await async_wait_recording_done(hass)
@@ -171,7 +171,7 @@ async def test_logbook(
 
 @pytest.mark.parametrize("access", ["open"])
 async def test_open_access_on_this_machine(
-    hass: HomeAssistant, hub: Hub, issue_registry: ir.IssueRegistry
+    hass: HomeAssistant, rooms: RuntimeData, issue_registry: ir.IssueRegistry
 ) -> None:
     """What nobody else reaches may be open."""
     assert issue_registry.async_get_issue(DOMAIN, "open_access") is None
@@ -229,14 +229,14 @@ async def test_issues_go_with_the_broker(
 
 async def test_flapping_device(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     issue_registry: ir.IssueRegistry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An ID that connects over and over is told, until it stays."""
-    hub.broker.limits.max_connects_per_minute = 3
+    rooms.broker.limits.max_connects_per_minute = 3
     for _ in range(3):
         await connect("garden")
     client = await connect()
@@ -251,15 +251,15 @@ async def test_flapping_device(
     await hass.async_block_till_done()
     assert len(issue_registry.issues) == 1
     monkeypatch.setattr(
-        hub.broker, "clock", lambda: time.monotonic() + REFRESH.total_seconds()
+        rooms.broker, "clock", lambda: time.monotonic() + REFRESH.total_seconds()
     )
     async_fire_time_changed(hass, dt_util.utcnow() + 2 * REFRESH)
     await hass.async_block_till_done()
     assert not issue_registry.issues
     for number in range(20):
-        hub.troubles.device_flapping(f"device{number}", "127.0.0.1")
+        rooms.issues.device_flapping(f"device{number}", "127.0.0.1")
     assert len(issue_registry.issues) == 8
-    hub.troubles.device_flapping("garden", "127.0.0.1")
+    rooms.issues.device_flapping("garden", "127.0.0.1")
     await hass.config_entries.async_remove(entry.entry_id)
     assert not issue_registry.issues
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from custom_components.textmq import const, errors, issues
-from custom_components.textmq.hub import Hub
-from custom_components.textmq.troubles import ENDED_BY_KEY, Trouble
+from custom_components.textmq import const
+from custom_components.textmq.hub import issues
+from custom_components.textmq.hub.device_issues import ENDED_BY_KEY, Trouble
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
@@ -91,17 +92,19 @@ def test_aborts() -> None:
     assert constants("reason") <= known
 
 
-async def test_entities(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_entities(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
     """Every entity that is not a variable has a translated name, and an icon unless its class has one."""
     registry = er.async_get(hass)
-    entries = er.async_entries_for_config_entry(registry, hub.entry.entry_id)
+    entries = er.async_entries_for_config_entry(registry, entry.entry_id)
     keys: dict[str, set[str]] = {}
-    for entry in entries:
-        assert entry.translation_key is not None
-        keys.setdefault(entry.domain, set()).add(entry.translation_key)
-        assert ENGLISH["entity"][entry.domain][entry.translation_key]["name"]
-        if entry.original_device_class is None:
-            assert entry.translation_key in ICONS["entity"][entry.domain]
+    for one in entries:
+        assert one.translation_key is not None
+        keys.setdefault(one.domain, set()).add(one.translation_key)
+        assert ENGLISH["entity"][one.domain][one.translation_key]["name"]
+        if one.original_device_class is None:
+            assert one.translation_key in ICONS["entity"][one.domain]
     assert {domain: set(tree) for domain, tree in ENGLISH["entity"].items()} == keys
 
 

@@ -9,7 +9,8 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.textmq.hub import Hub
+from custom_components.textmq.hub.local import LocalBroker
+from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CoreState, Event, HomeAssistant
 from homeassistant.setup import async_setup_component
@@ -63,7 +64,7 @@ def registry_id(hass: HomeAssistant, entry: MockConfigEntry, device_id: str) -> 
 )
 async def test_variable_published(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     connect: Connect,
     options: dict[str, str],
     published: list[str],
@@ -82,7 +83,9 @@ async def test_variable_published(
     assert [str(one.data["value"]) for one in events] == found
 
 
-async def test_trigger_data(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_trigger_data(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """A trigger knows what was published, what was before, by whom and when."""
     events = await automate(
         hass,
@@ -109,7 +112,7 @@ async def test_trigger_data(hass: HomeAssistant, hub: Hub, connect: Connect) -> 
 
 
 async def test_variable_changed(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Only another value counts, and only one that is kept."""
     events = await automate(
@@ -128,7 +131,9 @@ async def test_variable_changed(
     assert [str(one.data["value"]) for one in events] == ["1", "2"]
 
 
-async def test_many_publishes(hass: HomeAssistant, hub: Hub, connect: Connect) -> None:
+async def test_many_publishes(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
     """Triggers see every publish, however fast."""
     events = await automate(
         hass,
@@ -144,7 +149,7 @@ async def test_many_publishes(hass: HomeAssistant, hub: Hub, connect: Connect) -
 
 
 async def test_trigger_outlives_reload(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """An automation goes on after a reload; one that is turned off does not."""
     events = await automate(
@@ -183,7 +188,7 @@ async def test_trigger_before_broker(
 
 
 async def test_trigger_without_broker(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
 ) -> None:
     """Without a broker an automation waits, and can be turned off."""
     await hass.config_entries.async_unload(entry.entry_id)
@@ -208,7 +213,7 @@ async def test_trigger_without_broker(
 )
 async def test_impossible_triggers(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     trigger: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -229,7 +234,7 @@ async def test_impossible_triggers(
 )
 async def test_message_received(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     options: dict[str, Any],
@@ -280,7 +285,7 @@ async def test_messages_wait_for_the_start(
 
 
 async def test_messages_wait_for_a_reload(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A message that comes while the broker starts again is shown by the device's entity."""
     forward = hass.config_entries.async_forward_entry_setups
@@ -302,16 +307,18 @@ async def test_a_stop_before_the_start(
     """A broker that was unloaded while Home Assistant started takes no messages."""
     hass.set_state(CoreState.not_running)
     assert await hass.config_entries.async_setup(entry.entry_id)
-    hub: Hub = entry.runtime_data
+    data: RuntimeData = entry.runtime_data
+    assert isinstance(data.broker, LocalBroker)
+    broker = data.broker._broker  # noqa: SLF001
     assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_start()
     await hass.async_block_till_done()
-    assert hub.broker.home_assistant is None
+    assert broker.home_assistant is None
 
 
 @pytest.mark.parametrize("access", ["open"])
 async def test_message_from_guest(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """A message from nobody triggers too."""
     events = await automate(
@@ -326,7 +333,7 @@ async def test_message_from_guest(
 
 
 async def test_connections(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """A device that comes and goes triggers, and fires events."""
     device_id = registry_id(hass, entry, "garden")
@@ -352,7 +359,7 @@ async def test_connections(
 
 
 async def test_device_connected(
-    hass: HomeAssistant, hub: Hub, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
     """Any device triggers where none is chosen."""
     events = await automate(
@@ -380,7 +387,7 @@ async def passes(hass: HomeAssistant, events: list[Event]) -> bool:
 @pytest.mark.parametrize("behavior", ["any", "all"])
 async def test_device_is_connected(
     hass: HomeAssistant,
-    hub: Hub,
+    rooms: RuntimeData,
     entry: MockConfigEntry,
     connect: Connect,
     behavior: str,
@@ -408,7 +415,7 @@ async def test_device_is_connected(
 
 
 async def test_variable_is(
-    hass: HomeAssistant, hub: Hub, entry: MockConfigEntry, connect: Connect
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """The value must be equal, as a person reads it."""
     events = await automate(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.textmq.writer import BURST, INTERVAL, RATE, StateWriter
+from custom_components.textmq.hub.state_writer import BURST, INTERVAL, RATE, StateWriter
 
 
 class Loop:

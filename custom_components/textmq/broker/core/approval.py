@@ -48,8 +48,6 @@ class Applicant(Peer, Subscriber, Protocol):
     """It is not let in yet, and must be."""
     guest: bool
     """It need not say who it is."""
-    inherited: float
-    """Seconds that a former connection had used when it came."""
     admitted: bool
     """The permit window has let it in."""
 
@@ -68,9 +66,6 @@ class Applicant(Peer, Subscriber, Protocol):
     @property
     def quota(self) -> Quota:
         """What it may use."""
-
-    def resume_allowance(self, former: Allowance) -> None:
-        """Go on with what was left of a former connection."""
 
     def limits_changed(self) -> None:
         """Take the allowances that are due to it now."""
@@ -127,6 +122,11 @@ class Approval:
         self._guests: dict[str, Allowance] = {}
         """What was left of the allowance of guests that have gone, by address."""
 
+    @property
+    def messages_received(self) -> int:
+        """Messages received so far, from all clients."""
+        return self._traffic.received + sum(one.received for one in self.sessions)
+
     # Coming
 
     def session_opened(self, session: Applicant) -> None:
@@ -138,7 +138,7 @@ class Approval:
             if silent is session:
                 return
         if session.guest and (former := self._guests.get(session.address)):
-            session.resume_allowance(former)
+            session.quota.inherit(former, self._clock())
         if session.unauthorized:
             self._unauthorized[session] = None
             if len(self._unauthorized) > self._limits.max_unauthorized:
@@ -357,12 +357,6 @@ class Approval:
         if identity is not None and names.is_device_id(identity):
             self._observers.notify(Observer.device_key_failed, identity, address)
 
-    def violated(self, session: Applicant, detail: str) -> None:
-        """Note that a device tried what its rights do not allow."""
-        if session.device is not None:
-            session.device.violations += 1
-            self._observers.notify(Observer.device_violated, session.device, detail)
-
     # Going
 
     def session_closed(
@@ -394,11 +388,11 @@ class Approval:
     def _remember_guest(self, session: Applicant) -> None:
         """Add up what the guests of an address have cost, those that go at the same time too."""
         now = self._clock()
-        seconds = session.quota.seconds
+        quota = session.quota
         left = self._guests.pop(session.address, None)
         if left is None:
             left = Allowance(self._limits.share, self._limits.share_burst, now)
-        left.balance -= max(0, seconds.used(now) - session.inherited)
+        left.balance -= max(0, quota.seconds.used(now) - quota.inherited)
         self._guests[session.address] = left
         if len(self._guests) > _MAX_GUESTS:
             del self._guests[next(iter(self._guests))]

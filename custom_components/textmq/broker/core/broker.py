@@ -1,38 +1,21 @@
-"""The broker: its rooms put together, and what Home Assistant and the server need of them."""
+"""The broker: what Home Assistant and the server need of its rooms."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-import logging
+from collections.abc import Callable, Collection, Iterable
 import time
 
 from ..protocol.definitions import Definition, Rules
 from ..protocol.reasons import BadReason, CloseReason, Refusal
 from .access import Access, Identity, Rights
-from .approval import Applicant, Approval
-from .archive import Archive
-from .changes import Changes
-from .commands import Commands
-from .definition_sets import DefinitionSets, fingerprint
-from .descriptions import Descriptions
-from .device_records import DeviceRecords
-from .devices import Devices
-from .fast_path import FastPath
-from .greeting import Greeting
+from .approval import Applicant
 from .limits import Limits
-from .mailbox import Delivery, Mailbox
-from .observers import Observer, Observers, Teller, Watcher
+from .mailbox import Delivery
+from .observers import Observer, Watcher
 from .outbox import Sink
-from .owners import Owners
-from .presence import Presence
-from .quota import Allowance, Scheduler
-from .router import Router
+from .rooms import Rooms
 from .session import Session
 from .stored import StoredClock, StoredDevice, StoredMessage
-from .sys_tree import SysTree
-from .traffic import Traffic
-from .variables import SYSTEM, Variable, Variables
-
-_LOGGER = logging.getLogger(__name__)
+from .variables import SYSTEM, Variable
 
 
 class Broker:
@@ -55,137 +38,40 @@ class Broker:
         clock is monotonic, now is the wall's, cpu_time is what this thread has used of its
         processor. call_soon runs a function in the next turn of the event loop; without it, at once.
         """
-        self.access = access or Access()
-        self.limits = limits or Limits()
+        rooms = Rooms(
+            access or Access(),
+            limits or Limits(),
+            rules or Rules(),
+            version,
+            call_soon or (lambda callback: callback()),
+            clock,
+            now,
+            cpu_time,
+        )
         self.clock = clock
         self.now = now
-        self.variables = Variables()
-        self.devices = Devices()
-        self.scheduler = Scheduler(
-            self.limits, call_soon or (lambda callback: callback()), clock, cpu_time
-        )
-        self._traffic = Traffic()
-        self._observers = Observers()
-        self._changes = Changes(self._observers)
-        rules = rules or Rules()
-        judged_by = fingerprint(version, rules)
-        self._sets = DefinitionSets(
-            self.variables.get,
-            self._changes,
-            self._observers,
-            lambda device_id: fingerprint(judged_by, self.access.rights_of(device_id)),
-        )
-        owners = Owners(
-            self.variables,
-            lambda device_id: self._presence.may_be_there(device_id),
-            self._observers,
-        )
-        self._router = Router(
-            self.variables,
-            self.devices,
-            owners,
-            self._sets,
-            self._changes,
-            self.limits,
-            self._observers,
-            Teller(self.scheduler.later),
-            self._traffic,
-            now,
-        )
-        self._descriptions = Descriptions(
-            self._router,
-            owners,
-            self._sets,
-            self._changes,
-            self._observers,
-            self._traffic,
-        )
-        self._mailbox = Mailbox(
-            self.devices,
-            self.access,
-            self._changes,
-            self.limits,
-            self._traffic,
-            clock,
-            now,
-        )
-        self._presence = Presence(
-            self._router,
-            self.devices,
-            self.access,
-            self._changes,
-            self.limits,
-            clock,
-            now,
-        )
-        self._records = DeviceRecords(
-            self.access,
-            self.variables,
-            self.devices,
-            self._router,
-            self._descriptions,
-            self._mailbox,
-            self._presence,
-            self._sets,
-            self._changes,
-            self._observers,
-            self.limits,
-            clock,
-            now,
-        )
-        self._approval = Approval(
-            self.access,
-            self.devices,
-            self._router,
-            self._mailbox,
-            self._presence,
-            self._records,
-            self._descriptions,
-            self._sets,
-            self._observers,
-            self.limits,
-            self._traffic,
-            clock,
-            now,
-        )
-        self.archive = Archive(
-            self._router,
-            self._descriptions,
-            self._records,
-            self._presence,
-            self._mailbox,
-            now,
-        )
-        self.greeting = Greeting(self._sets, self.limits, now)
-        self._started = self._system_at = clock()
-        system_values: dict[str, Callable[[], object]] = {
-            "$SYS/version": lambda: version,
-            "$SYS/uptime": lambda: int(self.uptime),
-            "$SYS/clients": lambda: len(self.sessions),
-            "$SYS/variables": lambda: len(self.variables),
-            "$SYS/messages/received": lambda: self.messages_received,
-            "$SYS/messages/sent": lambda: self.messages_sent,
-        }
-        self._sys_tree = SysTree(self._router, system_values, now)
-        self._commands = Commands(
-            self._router,
-            self._descriptions,
-            self._sets,
-            self._mailbox,
-            self._approval,
-            self._sys_tree,
-            self.limits,
-            rules,
-        )
-        self._fast_path = FastPath(
-            self._router, self.devices, self.scheduler, self._traffic, now
-        )
-        self._strangers = Allowance(
-            self.limits.unauthorized_share_total,
-            self.limits.unauthorized_share_total_burst,
-            clock(),
-        )
-        self._presence.follow_access()
+        self.access = rooms.access
+        self.limits = rooms.limits
+        self.variables = rooms.variables
+        self.devices = rooms.devices
+        self.scheduler = rooms.scheduler
+        self.archive = rooms.archive
+        self.greeting = rooms.greeting
+        self._traffic = rooms.traffic
+        self._observers = rooms.observers
+        self._changes = rooms.changes
+        self._router = rooms.router
+        self._descriptions = rooms.descriptions
+        self._mailbox = rooms.mailbox
+        self._presence = rooms.presence
+        self._records = rooms.records
+        self._approval = rooms.approval
+        self._sys_tree = rooms.sys_tree
+        self._commands = rooms.commands
+        self._fast_path = rooms.fast_path
+        self._strangers = rooms.strangers
+        self._life = rooms.life
+        self._started = clock()
 
     # What there is
 
@@ -226,7 +112,7 @@ class Broker:
     @property
     def messages_received(self) -> int:
         """Messages received so far, from all clients."""
-        return self._traffic.received + sum(one.received for one in self.sessions)
+        return self._approval.messages_received
 
     @property
     def messages_sent(self) -> int:
@@ -423,25 +309,14 @@ class Broker:
         """Write in the next turn of the event loop what was published and sent from inside this process."""
         self.scheduler.flush()
 
+    def begin(self) -> None:
+        """From now on clients can come: the time that devices of before the start have to come back begins."""
+        self._life.begin()
+
     def tick(self) -> None:
         """Look after all that has its time; called about once a second."""
-        now = self.clock()
-        self.scheduler.later(self._tick_sessions(now))
-        self.scheduler.later(self._records.wake_sleepers())
-        self.scheduler.later(self._mailbox.expire())
-        self.scheduler.later(self._presence.give_up())
-        if now - self._system_at >= self.limits.system_interval:
-            self._system_at = now
-            self._sys_tree.refresh()
-        self.flush()
-
-    def _tick_sessions(self, now: float) -> Iterator[None]:
-        for session in tuple(self.sessions):
-            session.tick(now)
-            yield
+        self._life.tick()
 
     def shutdown(self) -> None:
         """Close every session."""
-        self._presence.stop()
-        for session in tuple(self.sessions):
-            session.close(CloseReason.SHUTDOWN)
+        self._life.end()

@@ -6,15 +6,16 @@ from typing import ClassVar, Final
 
 from ..protocol import names, wire
 from ..protocol.definitions import Definition, Rules
-from ..protocol.reasons import BadReason, CloseReason, Refusal
+from ..protocol.reasons import BadReason, CloseReason, Refusal, Violation
 from .access import ALL_RIGHTS
 from .answers import HELLO_ANSWERED, bad_line, ok_lines
 from .approval import Approval
 from .definition_sets import DefinitionSets
 from .descriptions import Descriptions
-from .devices import Will
+from .devices import Device, Will
 from .limits import Limits
 from .mailbox import Mailbox
+from .mistakes import Mistakes
 from .parameters import Params, flag, required, seconds, token, whole_number
 from .request import Request
 from .router import Router
@@ -39,21 +40,42 @@ class Commands:
         mailbox: Mailbox,
         approval: Approval,
         sys_tree: SysTree,
+        mistakes: Mistakes,
         limits: Limits,
         rules: Rules,
     ) -> None:
-        """Publish and find by router, send by mailbox, let in by approval; rules judge descriptions."""
+        """Publish and find by router, send by mailbox, let in by approval; rules judge descriptions.
+
+        mistakes is told what is refused.
+        """
         self._router = router
         self._descriptions = descriptions
         self._sets = sets
         self._mailbox = mailbox
         self._approval = approval
         self._sys_tree = sys_tree
+        self._mistakes = mistakes
         self._limits = limits
         self._rules = rules
 
     def execute(self, session: Session, message: wire.Message) -> None:
         """Carry out a command and answer it. Raises Refusal where it can't be."""
+        try:
+            self._execute(session, message)
+        except Refusal as refusal:
+            self._note(session, message, refusal)
+            raise
+
+    def unreadable(self, session: Session, refusal: Refusal) -> None:
+        """Note that a line can't be read."""
+        if (device := _member(session)) is not None:
+            self._mistakes.unreadable(device, refusal)
+
+    def _note(self, session: Session, message: wire.Message, refusal: Refusal) -> None:
+        if (device := _member(session)) is not None:
+            self._mistakes.refused(device, message, refusal)
+
+    def _execute(self, session: Session, message: wire.Message) -> None:
         command, params = message
         if command == "GOT":
             self._got(session, params)
@@ -176,7 +198,7 @@ class Commands:
         if pattern.startswith(SYSTEM):
             self._sys_tree.refresh()
         if not names.is_wildcard(pattern) and not session.may_read(pattern):
-            raise self._forbidden(session, f"this device may not read {pattern}")
+            raise Violation(f"this device may not read {pattern}")
         # Rights may change while the search goes on.
         return (one if one and session.may_read(one.name) else None for one in found)
 
@@ -213,11 +235,7 @@ class Commands:
         if session.rights is ALL_RIGHTS or session.rights.may_write(name):
             return
         self._router.check_writable(name)
-        raise self._forbidden(session, f"this device may not write {name}")
-
-    def _forbidden(self, session: Session, detail: str) -> Refusal:
-        self._approval.violated(session, detail)
-        return Refusal(BadReason.FORBIDDEN, detail)
+        raise Violation(f"this device may not write {name}")
 
     def _publish(self, session: Session, params: Params) -> None:
         name, value = required(params, "VARIABLE"), required(params, "VALUE")
@@ -240,6 +258,8 @@ class Commands:
         except Refusal:
             described.refused = True
             raise
+        if notes and (device := _member(session)) is not None:
+            self._mistakes.adjusted(device, wire.Message("DEF", dict(params)), notes)
         more = {"DETAIL": wire.encode("; ".join(notes))} if notes else {}
         session.ok(params, **more)
 
@@ -272,7 +292,19 @@ class Commands:
         if device is None:
             raise Refusal(BadReason.NOT_AUTHORIZED, "send ID first")
         steps = self._sets.complete(device.id, name, count, session.described)
-        session.stream(_answered(steps, params))
+        session.stream(self._answered(session, steps, params))
+
+    def _answered(
+        self, session: Session, steps: Iterator[None], params: Params
+    ) -> Iterator[bytes | None]:
+        """Carry out DEFS step by step, and answer it at the end."""
+        try:
+            yield from steps
+        except Refusal as refusal:
+            self._note(session, wire.Message("DEFS", dict(params)), refusal)
+            yield bad_line(refusal, params)
+        else:
+            yield from ok_lines(params)
 
     def _set_will(self, session: Session, params: Params) -> None:
         name = required(params, "VARIABLE")
@@ -288,7 +320,7 @@ class Commands:
     def _send(self, session: Session, params: Params) -> None:
         target, value = required(params, "DEVICE"), required(params, "VALUE")
         if not session.rights.message and target.lower() != names.HOME_ASSISTANT:
-            raise self._forbidden(session, "this device may not send messages")
+            raise Violation("this device may not send messages")
         ttl, re = seconds(params, "TTL"), token(params, "RE")
         self._mailbox.send(session.device_id, target, value, ttl=ttl, re=re)
         session.ok(params)
@@ -316,14 +348,9 @@ class Commands:
     }
 
 
-def _answered(steps: Iterator[None], params: Params) -> Iterator[bytes | None]:
-    """Carry out a command step by step, and answer it at the end."""
-    try:
-        yield from steps
-    except Refusal as refusal:
-        yield bad_line(refusal, params)
-    else:
-        yield from ok_lines(params)
+def _member(session: Session) -> Device | None:
+    """Return the device that a session speaks for, None of a stranger or a guest."""
+    return None if session.unauthorized else session.device
 
 
 def _values(

@@ -105,6 +105,13 @@ class DeviceRecords:
 
     # Sleep and wills
 
+    def begin(self) -> None:
+        """From now on devices can come: those whose sleep has ended meanwhile have a while for it."""
+        now = self._clock()
+        for device in self._devices:
+            if device.asleep_until is not None and device.asleep_until <= now:
+                device.asleep_until = now + self._limits.presence_grace
+
     def wake_sleepers(self) -> Iterator[None]:
         """Look for devices that have not come back within their time, step by step."""
         now = self._clock()

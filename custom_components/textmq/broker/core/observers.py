@@ -66,6 +66,18 @@ class Observer:
     def device_violated(self, device: Device, detail: str) -> None:
         """A device tried what its rights do not allow."""
 
+    def command_refused(
+        self, device: Device, command: str, reason: BadReason, detail: str
+    ) -> None:
+        """A command of a device that is in was refused, or a line of it can't be read (command "").
+
+        What its rights do not allow is told by `device_violated`. An unknown command that is no
+        word, or of a line that may hold a secret, is "", too; its detail is blanked then.
+        """
+
+    def description_adjusted(self, device: Device, variable: str, detail: str) -> None:
+        """A description was accepted without something, or with a doubt: the DETAIL of its OK says which."""
+
     def device_flapping(self, device_id: str, address: str) -> None:
         """An ID connects too often, or two clients use it: it is refused for a while."""
 

@@ -171,6 +171,15 @@ class Presence:
             if self._seen[device_id] == Seen(Word.DISCONNECTED):
                 self._see_sure(device_id, Seen(Word.DISCONNECTED))
 
+    def begin(self) -> None:
+        """From now on devices can come; a sleeper whose time has run out meanwhile may have tried."""
+        self._started = self._clock()
+        for device_id, seen in self._seen.items():
+            if seen.word is Word.ASLEEP and seen.time <= self._now():
+                self._unsure.setdefault(device_id, Seen(Word.LOST, seen.time))
+                if device_id in self._routes:
+                    self._publish(device_id)
+
     def give_up(self) -> Iterator[None]:
         """Give up, after a while, the devices that have not come since the start, step by step."""
         if self._clock() - self._started < self._limits.presence_grace:

@@ -64,7 +64,14 @@ class Allowance:
 class Quota:
     """What one client may use: commands, and time of the event loop."""
 
-    __slots__ = ("_commands", "_limits", "_strangers", "_unheard", "seconds")
+    __slots__ = (
+        "_commands",
+        "_limits",
+        "_strangers",
+        "_unheard",
+        "inherited",
+        "seconds",
+    )
 
     def __init__(self, limits: Limits, now: float, strangers: Allowance | None) -> None:
         """Begin with all of it; of a stranger strangers is what all of them share, None for others."""
@@ -77,6 +84,8 @@ class Quota:
         self.seconds = Allowance(
             limits.unauthorized_share, limits.unauthorized_share_burst, now
         )
+        self.inherited = 0.0
+        """Seconds that a former connection of the same client had used when it came."""
         if strangers is None:
             self.renew(now)
 
@@ -86,6 +95,11 @@ class Quota:
         self._strangers = None
         self._commands = Allowance(limits.rate, limits.burst, now)
         self.seconds = Allowance(limits.share, limits.share_burst, now)
+
+    def inherit(self, former: Allowance, now: float) -> None:
+        """Go on with what was left of a former connection of the same client: to come again gives no more."""
+        self.inherited = former.used(now)
+        self.seconds.balance -= self.inherited
 
     def command(self, count: float = 1) -> None:
         """Count commands."""

@@ -31,6 +31,9 @@ class Commands(Protocol):
     def execute(self, session: "Session", message: wire.Message) -> None:
         """Carry out a command and answer it. Raises Refusal where it can't be."""
 
+    def unreadable(self, session: "Session", refusal: Refusal) -> None:
+        """Note that a line can't be read."""
+
 
 class Canonical(Protocol):
     """What carries out lines in the form that the broker writes, many at a time."""
@@ -77,7 +80,6 @@ class Session:
         "guest",
         "identity",
         "idle",
-        "inherited",
         "keepalive",
         "opened_at",
         "outbox",
@@ -165,7 +167,6 @@ class Session:
         self.quota = Quota(limits, self.opened_at, None if guest else strangers)
         self.idle = False
         """Nothing waits to be worked on: it may receive."""
-        self.inherited = 0.0
         self._reading = True
         self._delayed = False
 
@@ -179,11 +180,6 @@ class Session:
         return self.rights is ALL_RIGHTS or self.rights.may_read(name)
 
     # What it may use
-
-    def resume_allowance(self, former: Allowance) -> None:
-        """Go on with what was left of a former connection of the same client: to come again gives no more."""
-        self.inherited = former.used(self._clock())
-        self.quota.seconds.balance -= self.inherited
 
     def limits_changed(self) -> None:
         """Take the allowances that are due to it now."""
@@ -299,6 +295,7 @@ class Session:
         self.received += 1
         self.quota.command()
         self._malformed += 1
+        self._commands.unreadable(self, refusal)
         self.answer_refusal(refusal)
         if self._malformed >= self._limits.malformed:
             self.close(CloseReason.MALFORMED)
@@ -344,7 +341,7 @@ class Session:
         if first and not self.guest:
             self.limits_changed()
             if device.seconds is not None:
-                self.resume_allowance(device.seconds)
+                self.quota.inherit(device.seconds, self._clock())
         device.seconds = self.quota.seconds
         self.device = device
         self.described = Described()

@@ -48,6 +48,21 @@ def blank(line: bytes, secrets: Collection[str]) -> bytes:
     return b"".join(_blank_message(piece, secrets) for piece in _pieces(line))
 
 
+def may_hold_secret(message: Message, secrets: Collection[str]) -> bool:
+    """Tell whether something of a message is to be blanked, or could be if it were spelt right."""
+    command, params = message
+    if _KEY in params:
+        return True
+    if not secrets:
+        return False
+    variable = params.get("VARIABLE")
+    if "=" in command or variable is None:
+        return command not in _WITHOUT_VARIABLE
+    if variable in secrets:
+        return command not in _WITHOUT_VALUE or not _SHOWN_KEYS.issuperset(params)
+    return "=" in variable and any(name in variable for name in secrets)
+
+
 def names_made_secret(line: bytes) -> tuple[str, ...]:
     """Return the names of variables that a description in a line makes secret."""
     if not _SECRET_SIGNS.search(line):

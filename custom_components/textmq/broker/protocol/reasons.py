@@ -57,3 +57,11 @@ class Refusal(Exception):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+
+
+class Violation(Refusal):
+    """A command that the rights of its device do not allow (forbidden)."""
+
+    def __init__(self, detail: str) -> None:
+        """Keep the detail."""
+        super().__init__(BadReason.FORBIDDEN, detail)

@@ -20,6 +20,9 @@ START: Final = "START | COMMAND="
 END: Final = " | END"
 """The end of a canonical line."""
 
+GIVEN_TWICE: Final = "is given twice"
+"""How the detail of a refusal ends that begins with a word of the line itself."""
+
 _BLANK: Final = " \t"
 _ESCAPE: Final = re.compile(r"\\(?:([\\nrt])|u([0-9a-fA-F]{4}))")
 _UNSAFE: Final = re.compile(r"[^ -\[\]-{}~]|\A +| +\Z")
@@ -50,7 +53,7 @@ def parse(line: bytes) -> Message:
         if not equals or not key or " " in key or "\t" in key or key.startswith("END"):
             raise Refusal(BadReason.MALFORMED, "a parameter is written KEY=VALUE")
         if key in params:
-            raise Refusal(BadReason.MALFORMED, f"{key} is given twice")
+            raise Refusal(BadReason.MALFORMED, f"{key} {GIVEN_TWICE}")
         params[key] = value.strip(_BLANK)
     if next(iter(params), None) != "COMMAND":
         raise Refusal(BadReason.MALFORMED, "the first parameter is COMMAND")

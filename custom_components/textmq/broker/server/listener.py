@@ -91,6 +91,7 @@ class Listener:
         self._none_left = asyncio.Event()
         self._warned_at: float | None = None
         self._socket: socket.socket | None = None
+        self._is_serving = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -101,24 +102,43 @@ class Listener:
         port: int = self._socket.getsockname()[1]
         return port
 
-    async def start(self) -> None:
-        """Bind and accept. Raises OSError where the port can't be had."""
-        self._loop = asyncio.get_running_loop()
+    def bind(self) -> None:
+        """Take the port: clients can connect, and wait until they are served.
+
+        Raises OSError where the port can't be had.
+        """
         self._socket = bind(self._host, self._port)
+
+    def serve(self) -> None:
+        """Accept from now on, those first that wait since `bind`; the clock begins."""
+        if self._socket is None:
+            raise RuntimeError("bind comes before serve")
+        self._loop = asyncio.get_running_loop()
         self._poller = make_poller(self._loop, self._broker.scheduler.ready)
         self._broker.scheduler.look = self._poller.poll
+        self._is_serving = True
+        self._broker.begin()
         self._watch(self._socket)
         self._tick()
+
+    async def start(self) -> None:
+        """Bind and serve. Raises OSError where the port can't be had."""
+        self.bind()
+        self.serve()
 
     async def stop(self) -> None:
         """Accept nothing more, close every client; the port is free when this returns."""
         if self._socket is None:
             return
+        server, self._socket = self._socket, None
+        if not self._is_serving:
+            server.close()
+            return
+        self._is_serving = False
         for timer in self._timers.values():
             timer.cancel()
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
-        self._socket = None
+        self._loop.remove_reader(server)
+        server.close()
         self._broker.shutdown()
         if self._connections:
             self._none_left.clear()

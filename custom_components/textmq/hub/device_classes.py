@@ -18,8 +18,8 @@ from homeassistant.components.sensor.const import (
 )
 from homeassistant.components.switch import SwitchDeviceClass
 
-from .broker import Rules
-from .broker.protocol.units import Units
+from ..broker import Rules
+from ..broker.protocol.units import Units
 
 _NO_UNIT: Units = frozenset({None})
 

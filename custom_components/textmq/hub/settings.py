@@ -9,8 +9,8 @@ import probatio
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PORT
 
-from .broker import ALL_RIGHTS, AccessMode, Limits, Rights, names
-from .const import (
+from ..broker import ALL_RIGHTS, AccessMode, Limits, Rights, names
+from ..const import (
     ALL_INTERFACES,
     CONF_ACCESS,
     CONF_DELETE_VARIABLES,

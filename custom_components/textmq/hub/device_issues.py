@@ -4,17 +4,16 @@ from collections import Counter
 from collections.abc import Collection
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Final, override
+from typing import Final, override
 
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from .broker import BadReason, Device, DeviceState, Observer, Variable
-from .const import ATTR_DEVICE, DOMAIN, REFRESH
-from .safe import markdown
-
-if TYPE_CHECKING:
-    from .hub import Hub
+from ..broker import BadReason, Device, DeviceState, Observer, Variable
+from ..const import ATTR_DEVICE, DOMAIN, REFRESH
+from .broker_api import BrokerApi
+from .issues import create_issue
+from .sanitize import escape_markdown
 
 
 class Trouble(StrEnum):
@@ -45,12 +44,14 @@ _MOST: Final = 8
 """Devices that are told of for each trouble: more are an attack, or one broken network."""
 
 
-class Troubles(Observer):
+class DeviceIssues(Observer):
     """The devices that are told of."""
 
-    def __init__(self, hub: Hub) -> None:
-        """Tell of the devices of a hub."""
-        self._hub = hub
+    def __init__(self, hass: HomeAssistant, entry_id: str, broker: BrokerApi) -> None:
+        """Tell of the devices of a broker, for its config entry."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._broker = broker
         self._told: dict[tuple[Trouble, str], float] = {}
         """When each was last so, by the broker's monotonic clock."""
         self._violations: Counter[str] = Counter()
@@ -58,9 +59,11 @@ class Troubles(Observer):
         """Variables that devices do not describe any more, with their sets' tokens, by device ID."""
         self.key_failures = 0
         """How many times a device tried with a key that fits nothing here."""
+        self.refusals: Counter[BadReason] = Counter()
+        """How many times devices were refused, by reason."""
 
     @callback
-    def tell(self, trouble: Trouble, device_id: str, **placeholders: str) -> None:
+    def create(self, trouble: Trouble, device_id: str, **placeholders: str) -> None:
         """Tell of a device, once until it is settled; the placeholders may be any text.
 
         Of stale variables the latest is told.
@@ -72,19 +75,19 @@ class Troubles(Observer):
         if is_new or trouble is Trouble.STALE:
             fixable = trouble in ENDED_BY_KEY or trouble is Trouble.STALE
             placeholders[ATTR_DEVICE] = device_id
-            ir.async_create_issue(
-                self._hub.hass,
-                DOMAIN,
+            create_issue(
+                self._hass,
+                self._entry_id,
                 f"{trouble}_{device_id}",
                 data={ATTR_DEVICE: device_id} if fixable else None,
                 is_fixable=fixable,
                 severity=ir.IssueSeverity.WARNING,
                 translation_key=trouble,
                 translation_placeholders={
-                    name: markdown(text) for name, text in placeholders.items()
+                    name: escape_markdown(text) for name, text in placeholders.items()
                 },
             )
-        self._told[key] = self._hub.broker.clock()
+        self._told[key] = self._broker.clock()
 
     @callback
     def forget(self, device_id: str, troubles: Collection[Trouble] = Trouble) -> None:
@@ -92,22 +95,22 @@ class Troubles(Observer):
         self._violations.pop(device_id, None)
         for trouble, other in tuple(self._told):
             if other == device_id and trouble in troubles:
-                self._settle(trouble, device_id)
+                self._delete(trouble, device_id)
 
     @callback
     def refresh(self) -> None:
         """Tell no more of the devices that are in and have made no trouble for a while."""
-        quiet = self._hub.broker.clock() - REFRESH.total_seconds()
+        quiet = self._broker.clock() - REFRESH.total_seconds()
         for (trouble, device_id), last in tuple(self._told.items()):
-            connected = self._hub.state(device_id) is DeviceState.CONNECTED
+            connected = self._broker.state(device_id) is DeviceState.CONNECTED
             if last <= quiet and connected and trouble is not Trouble.STALE:
-                self._settle(trouble, device_id)
+                self._delete(trouble, device_id)
 
     @callback
     def stop(self) -> None:
         """Tell of nobody any more: what goes on is told anew after the next start."""
         for trouble, device_id in tuple(self._told):
-            self._settle(trouble, device_id)
+            self._delete(trouble, device_id)
 
     @callback
     def stale(self, device_id: str) -> list[Variable]:
@@ -115,45 +118,48 @@ class Troubles(Observer):
         stale = self._stale.get(device_id, {})
         return [one for one in stale if _is_stale(one, device_id, stale)]
 
-    def _settle(self, trouble: Trouble, device_id: str) -> None:
+    def _delete(self, trouble: Trouble, device_id: str) -> None:
         del self._told[trouble, device_id]
         if trouble is Trouble.FORBIDDEN:
             del self._violations[device_id]
         elif trouble is Trouble.STALE:
             del self._stale[device_id]
-        ir.async_delete_issue(self._hub.hass, DOMAIN, f"{trouble}_{device_id}")
+        ir.async_delete_issue(self._hass, DOMAIN, f"{trouble}_{device_id}")
 
     # What the broker tells
 
     @override
     def device_flapping(self, device_id: str, address: str) -> None:
-        self.tell(Trouble.FLAPPING, device_id, address=address)
+        self.create(Trouble.FLAPPING, device_id, address=address)
 
     @override
     def device_refused(self, device_id: str, address: str, reason: BadReason) -> None:
-        known = device_id in self._hub.broker.access.known
+        self.refusals[reason] += 1
+        known = self._broker.knows(device_id)
         if reason is BadReason.KEY_REQUIRED and known:
-            self.tell(Trouble.PLAIN_TEXT, device_id, address=address)
+            self.create(Trouble.PLAIN_TEXT, device_id, address=address)
 
     @override
     def device_key_failed(self, device_id: str, address: str) -> None:
         self.key_failures += 1
-        access = self._hub.broker.access
-        if access.keys.get(device_id):
-            self.tell(Trouble.WRONG_KEY, device_id, address=address)
-        elif device_id in access.known and device_id not in access.keys:
-            self.tell(Trouble.NO_KEY, device_id, address=address)
+        if self._broker.has_key(device_id):
+            self.create(Trouble.WRONG_KEY, device_id, address=address)
+        elif (
+            self._broker.knows(device_id)
+            and (Trouble.DAMAGED_KEY, device_id) not in self._told
+        ):
+            self.create(Trouble.NO_KEY, device_id, address=address)
 
     @override
     def device_misidentified(self, identity: str, device_id: str, address: str) -> None:
-        if identity in self._hub.broker.access.known:
-            self.tell(Trouble.OTHER_ID, identity, address=address, other=device_id)
+        if self._broker.knows(identity):
+            self.create(Trouble.OTHER_ID, identity, address=address, other=device_id)
 
     @override
     def device_violated(self, device: Device, detail: str) -> None:
         self._violations[device.id] += 1
         if self._violations[device.id] >= VIOLATIONS:
-            self.tell(Trouble.FORBIDDEN, device.id, detail=detail)
+            self.create(Trouble.FORBIDDEN, device.id, detail=detail)
 
     @override
     def device_connected(self, device: Device) -> None:
@@ -190,7 +196,7 @@ class Troubles(Observer):
 
     def _settle_stale(self, device_id: str) -> None:
         if device_id in self._stale:
-            self._settle(Trouble.STALE, device_id)
+            self._delete(Trouble.STALE, device_id)
 
     def _tell_stale(self, device_id: str, stale: dict[Variable, str]) -> None:
         if not stale:
@@ -199,7 +205,7 @@ class Troubles(Observer):
         names = [one.name for one in islice(stale, _MOST_NAMES)]
         if len(stale) > _MOST_NAMES:
             names.append("…")
-        self.tell(Trouble.STALE, device_id, names=", ".join(names))
+        self.create(Trouble.STALE, device_id, names=", ".join(names))
         if (Trouble.STALE, device_id) in self._told:
             self._stale[device_id] = stale
 

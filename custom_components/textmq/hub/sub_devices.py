@@ -1,17 +1,15 @@
 """Parts of devices as devices of their own, each by the device that it is a part of (protocol B6)."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from homeassistant.core import callback
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import area_registry as ar, device_registry as dr
 
-from .broker import Definition
-from .const import BROKER, DOMAIN
-from .safe import label
-
-if TYPE_CHECKING:
-    from .devices import HubDevice
-    from .hub import Hub
+from ..broker import Definition
+from ..const import BROKER, DOMAIN
+from .sanitize import label
+from .shown_device import ShownDevice
 
 _SEPARATOR: Final = "/"
 """Between the IDs of a device and its part; it can't stand in either."""
@@ -30,10 +28,11 @@ def is_part_id(identifier: str) -> bool:
 class SubDevices:
     """The parts that variables belong to; one without variables goes."""
 
-    def __init__(self, hub: Hub) -> None:
-        """Show the parts of the devices of a hub."""
-        self._hub = hub
-        self._registry = dr.async_get(hub.hass)
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+        """Show parts of devices in a config entry."""
+        self._hass = hass
+        self._entry_id = entry.entry_id
+        self._registry = dr.async_get(hass)
         self._part_of: dict[str, str] = {}
         """Identifiers of parts, by the names of their variables."""
         self._entries: dict[str, str] = {}
@@ -41,13 +40,13 @@ class SubDevices:
         self._told_areas: dict[str, str] = {}
 
     @callback
-    def entry_of(self, device: HubDevice, name: str) -> str:
+    def entry_of(self, device: ShownDevice, name: str) -> str:
         """Return the registry's entry that a variable of a device belongs to: of its part, or of the device."""
         return self._entries.get(self._part_of.get(name, ""), device.registry_id)
 
     @callback
     def assign(
-        self, device: HubDevice, name: str, definition: Definition | None
+        self, device: ShownDevice, name: str, definition: Definition | None
     ) -> None:
         """Note what part a variable belongs to, and what is told of that. Call `tidy` when it is shown there."""
         if definition is None or definition.part is None or not device.id:
@@ -60,6 +59,22 @@ class SubDevices:
             self._registry.async_update_device(entry, name=label(definition.part_name))
         if definition.part_area:
             self._suggest_area(identifier, entry, definition.part_area)
+
+    @callback
+    def rename_device(self, old: str, new: str) -> None:
+        """Follow a device that is replaced by another: its variables and its parts have new names."""
+
+        def renamed(name: str) -> str:
+            beginning, separator, rest = name.partition(_SEPARATOR)
+            return f"{new}{separator}{rest}" if beginning == old else name
+
+        self._part_of = {
+            renamed(name): renamed(part) for name, part in self._part_of.items()
+        }
+        self._entries = {renamed(part): one for part, one in self._entries.items()}
+        self._told_areas = {
+            renamed(part): area for part, area in self._told_areas.items()
+        }
 
     @callback
     def release(self, name: str) -> None:
@@ -78,9 +93,7 @@ class SubDevices:
     @callback
     def remove_past(self) -> None:
         """Remove the parts of an earlier run that no variable belongs to any more."""
-        for entry in dr.async_entries_for_config_entry(
-            self._registry, self._hub.entry.entry_id
-        ):
+        for entry in dr.async_entries_for_config_entry(self._registry, self._entry_id):
             identifiers = {one for domain, one in entry.identifiers if domain == DOMAIN}
             if (
                 any(map(is_part_id, identifiers))
@@ -88,11 +101,9 @@ class SubDevices:
             ):
                 self._remove(entry.id)
 
-    def _get_or_create(self, device: HubDevice, identifier: str, part: str) -> str:
+    def _get_or_create(self, device: ShownDevice, identifier: str, part: str) -> str:
         key = (DOMAIN, identifier)
-        old = self._registry.async_get_device_by_identifier(
-            key, self._hub.entry.entry_id
-        )
+        old = self._registry.async_get_device_by_identifier(key, self._entry_id)
         if old is not None and old.config_subentry_id == device.subentry_id:
             self._entries[identifier] = old.id
             return old.id
@@ -100,7 +111,7 @@ class SubDevices:
             # A device can't change its subentry.
             self._registry.async_remove_device(old.id)
         entry = self._registry.async_get_or_create(
-            config_entry_id=self._hub.entry.entry_id,
+            config_entry_id=self._entry_id,
             config_subentry_id=device.subentry_id,
             identifiers={key},
             name=label(part),
@@ -120,7 +131,7 @@ class SubDevices:
         entry = self._registry.async_get(entry_id)
         if told in (None, area_name) or entry is None or entry.area_id is not None:
             return
-        if area := ar.async_get(self._hub.hass).async_get_area_by_name(area_name):
+        if area := ar.async_get(self._hass).async_get_area_by_name(area_name):
             self._registry.async_update_device(entry_id, area_id=area.id)
 
     def _remove(self, entry_id: str) -> None:

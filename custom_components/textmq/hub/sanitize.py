@@ -14,7 +14,7 @@ _JOINER: Final = "\u200d"
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:/@^=])")
 
 
-def plain(text: str, length: int = MAX_LENGTH) -> str:
+def single_line(text: str, length: int = MAX_LENGTH) -> str:
     """Return text in one line, without anything invisible, at most length characters."""
     kept = "".join(
         character
@@ -28,17 +28,17 @@ def plain(text: str, length: int = MAX_LENGTH) -> str:
 
 def label(text: str) -> str:
     """Return text as a name: plain, and no longer than an entity ID has room for when it is spelt in Latin letters."""
-    name = plain(text)
+    name = single_line(text)
     while len(slugify(name)) > MAX_LENGTH:
-        name = plain(name, len(name) * 3 // 4)
+        name = single_line(name, len(name) * 3 // 4)
     return name
 
 
-def markdown(text: str) -> str:
-    """Return text to be shown where Markdown is understood, so that none of it is."""
-    return _MARKDOWN.sub(r"\\\1", plain(text))
+def escape_markdown(text: str) -> str:
+    """Escape text so that Markdown shows it literally."""
+    return _MARKDOWN.sub(r"\\\1", single_line(text))
 
 
-def logged(text: str) -> str:
+def for_log(text: str) -> str:
     """Return text for the log: plain, and in ASCII."""
-    return ascii(plain(text))
+    return ascii(single_line(text))

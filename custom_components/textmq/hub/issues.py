@@ -2,16 +2,17 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from inspect import signature
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .broker import AccessMode
-from .const import DOMAIN
+from ..broker import AccessMode
+from ..const import DOMAIN
 from .settings import Settings
 
 PORT_IN_USE: Final = "port_in_use"
@@ -24,12 +25,26 @@ _MOST_BEHIND: Final = 60
 """Seconds that the clock may be behind: a small machine has no better one until the network tells."""
 
 
+_CAN_LINK: Final = "config_entry_id" in signature(ir.async_create_issue).parameters
+"""Home Assistant 2026.11 shows and deletes an issue with the config entry that it is of."""
+
+
 @callback
-def async_port_in_use(hass: HomeAssistant, port: int) -> None:
+def create_issue(
+    hass: HomeAssistant, entry_id: str, issue_id: str, **details: Any
+) -> None:
+    """Create an issue of a config entry."""
+    if _CAN_LINK:
+        details["config_entry_id"] = entry_id
+    ir.async_create_issue(hass, DOMAIN, issue_id, **details)
+
+
+@callback
+def async_port_in_use(hass: HomeAssistant, entry_id: str, port: int) -> None:
     """Tell that another program has the port."""
-    ir.async_create_issue(
+    create_issue(
         hass,
-        DOMAIN,
+        entry_id,
         PORT_IN_USE,
         is_fixable=False,
         severity=ir.IssueSeverity.ERROR,
@@ -39,14 +54,16 @@ def async_port_in_use(hass: HomeAssistant, port: int) -> None:
 
 
 @callback
-def async_saving(hass: HomeAssistant, folder: Path, reasons: Collection[str]) -> None:
+def async_saving(
+    hass: HomeAssistant, entry_id: str, folder: Path, reasons: Collection[str]
+) -> None:
     """Tell why variables can't be saved, nothing where all can."""
     if not reasons:
         ir.async_delete_issue(hass, DOMAIN, NOT_SAVED)
         return
-    ir.async_create_issue(
+    create_issue(
         hass,
-        DOMAIN,
+        entry_id,
         NOT_SAVED,
         is_fixable=False,
         severity=ir.IssueSeverity.ERROR,
@@ -59,14 +76,14 @@ def async_saving(hass: HomeAssistant, folder: Path, reasons: Collection[str]) ->
 
 
 @callback
-def async_backup(hass: HomeAssistant, reason: str | None) -> None:
+def async_backup(hass: HomeAssistant, entry_id: str, reason: str | None) -> None:
     """Tell why a backup lacks the newest values, or nothing where it has them all."""
     if reason is None:
         ir.async_delete_issue(hass, DOMAIN, BACKUP_INCOMPLETE)
         return
-    ir.async_create_issue(
+    create_issue(
         hass,
-        DOMAIN,
+        entry_id,
         BACKUP_INCOMPLETE,
         is_fixable=False,
         severity=ir.IssueSeverity.WARNING,
@@ -79,14 +96,14 @@ def async_backup(hass: HomeAssistant, reason: str | None) -> None:
 
 
 @callback
-def async_clock(hass: HomeAssistant, behind: float) -> None:
+def async_clock(hass: HomeAssistant, entry_id: str, behind: float) -> None:
     """Tell that the clock is behind the last save, in seconds, or nothing where it is not."""
     if behind <= _MOST_BEHIND:
         ir.async_delete_issue(hass, DOMAIN, CLOCK_BEHIND)
         return
-    ir.async_create_issue(
+    create_issue(
         hass,
-        DOMAIN,
+        entry_id,
         CLOCK_BEHIND,
         is_fixable=False,
         severity=ir.IssueSeverity.WARNING,
@@ -101,15 +118,20 @@ def async_clock(hass: HomeAssistant, behind: float) -> None:
 
 
 @callback
-def async_check(hass: HomeAssistant, settings: Settings) -> None:
-    """Tell what is wrong with the settings of a broker that runs, and nothing that is right again."""
+def async_delete_port_in_use(hass: HomeAssistant) -> None:
+    """Tell no more that another program has the port: nothing wants it, or the broker has it."""
     ir.async_delete_issue(hass, DOMAIN, PORT_IN_USE)
+
+
+@callback
+def async_access(hass: HomeAssistant, entry_id: str, settings: Settings) -> None:
+    """Tell that everybody is let in from everywhere, or nothing where that is not so."""
     if settings.access is not AccessMode.OPEN or is_local(settings.host):
         ir.async_delete_issue(hass, DOMAIN, OPEN_ACCESS)
         return
-    ir.async_create_issue(
+    create_issue(
         hass,
-        DOMAIN,
+        entry_id,
         OPEN_ACCESS,
         is_fixable=True,
         severity=ir.IssueSeverity.WARNING,

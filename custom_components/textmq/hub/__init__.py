@@ -1,0 +1,1 @@
+"""Where the broker and Home Assistant meet: the rooms behind the doors that core names."""

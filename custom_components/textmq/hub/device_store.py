@@ -1,0 +1,107 @@
+"""What is remembered of devices over a restart: where they were last seen, whether they were here, until when they sleep."""
+
+from typing import Any, Final, override
+
+import probatio
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+
+from ..broker import CloseReason, Device, DeviceState, Observer
+from ..const import DOMAIN, LOGGER
+from .broker_api import BrokerApi, RememberedDevice
+
+_VERSION: Final = 1
+_DELAY: Final = 60
+"""Seconds until a change is written, however many follow it."""
+
+_TIME: Final = probatio.Any(None, probatio.Coerce(float))
+_DEVICE: Final = probatio.Schema(
+    {
+        probatio.Required("address", default=""): str,
+        probatio.Required("last_seen", default=None): _TIME,
+        probatio.Required("asleep_until", default=None): _TIME,
+        # Of an earlier version nothing else tells: only what sleeps was surely here.
+        probatio.Required("present", default=False): bool,
+    },
+    extra=probatio.REMOVE_EXTRA,
+)
+
+
+class DeviceStore(Observer):
+    """The file of devices, in Home Assistant's own storage."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Use the storage of the configuration folder."""
+        self._store = Store[dict[str, Any]](
+            hass, _VERSION, f"{DOMAIN}.devices", atomic_writes=True
+        )
+        self._broker: BrokerApi | None = None
+        self._scheduled = False
+
+    async def async_load(self) -> dict[str, RememberedDevice]:
+        """Return the devices by ID; what can't be read is passed over."""
+        remembered = {}
+        for device_id, stored in (await self._store.async_load() or {}).items():
+            try:
+                remembered[device_id] = RememberedDevice(**_DEVICE(stored))
+            except probatio.Invalid, TypeError:
+                LOGGER.warning("What was remembered of a device can't be read")
+        return remembered
+
+    @callback
+    def follow(self, broker: BrokerApi) -> None:
+        """Remember the devices of a broker from now on, which knows all that was loaded."""
+        self._broker = broker
+
+    async def async_save(self) -> None:
+        """Write the devices now; while Home Assistant stops they are written a little later."""
+        if self._broker is not None:
+            await self._store.async_save(self._snapshot())
+
+    async def async_remove(self) -> None:
+        """Remove the file."""
+        await self._store.async_remove()
+
+    @callback
+    def _snapshot(self) -> dict[str, dict[str, Any]]:
+        self._scheduled = False
+        assert self._broker is not None
+        return snapshot(self._broker)
+
+    @callback
+    def _save_soon(self) -> None:
+        # Each call would put off the write that is scheduled already.
+        if not self._scheduled and self._broker is not None:
+            self._scheduled = True
+            self._store.async_delay_save(self._snapshot, _DELAY)
+
+    # What the broker tells
+
+    @override
+    def device_connected(self, device: Device) -> None:
+        self._save_soon()
+
+    @override
+    def device_disconnected(self, device: Device, reason: CloseReason) -> None:
+        self._save_soon()
+
+    @override
+    def device_lost(self, device: Device) -> None:
+        self._save_soon()
+
+
+def snapshot(broker: BrokerApi) -> dict[str, dict[str, Any]]:
+    """Return what is to be remembered of the devices of a broker."""
+    now = broker.now()
+    since = now - broker.clock()
+    return {
+        device.id: RememberedDevice(
+            device.address,
+            now if device.state is DeviceState.CONNECTED else device.last_seen,
+            device.asleep_until and device.asleep_until + since,
+            present=broker.may_be_there(device.id)
+            or device.state is not DeviceState.DISCONNECTED,
+        )._asdict()
+        for device in broker.devices
+    }
