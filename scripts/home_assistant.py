@@ -49,6 +49,9 @@ logger:
   logs:
     custom_components.textmq: {level}
 """
+CONFIGURED = tuple(
+    line.partition(":")[0] for line in CONFIGURATION.splitlines() if line[0] != " "
+)
 
 
 class HomeAssistant:

