@@ -336,12 +336,21 @@ class Approval:
 
     def revoke(self, device_id: str) -> None:
         """Forget a device: it is not known any more, its connection and its messages are gone."""
+        self._expel(device_id)
+        self._records.forget(device_id)
+
+    def replace(self, device_id: str, heir: str) -> None:
+        """Forget a device, and let another one have the messages that wait for it."""
+        self._expel(device_id)
+        self._mailbox.hand_over(device_id, heir)
+        self._records.forget(device_id)
+
+    def _expel(self, device_id: str) -> None:
         self._access.known.discard(device_id)
         self._access.keys.pop(device_id, None)
         self._access.rights.pop(device_id, None)
         self._presence.follow_access()
         self._close_device(device_id, CloseReason.REVOKED)
-        self._records.forget(device_id)
 
     def _close_device(self, device_id: str, reason: CloseReason) -> bool:
         device = self._devices.get(device_id)
