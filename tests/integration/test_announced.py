@@ -41,10 +41,7 @@ def test_by_marker() -> None:
 def test_by_fixture(announced_warnings: Announced) -> None:
     """Known when the test runs; an exception is part of its line."""
     announced_warnings.append(r"^ERROR any: it failed \(ValueError\('why'\)\)$")
-    try:
-        raise ValueError("why")
-    except ValueError:
-        logging.getLogger("any").exception("it failed")
+    logging.getLogger("any").error("it failed", exc_info=ValueError("why"))
 
 
 def test_of_others() -> None:
