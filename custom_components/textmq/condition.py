@@ -20,6 +20,7 @@ from homeassistant.helpers.typing import ConfigType
 from .broker import DeviceState
 from .const import ATTR_VALUE, ATTR_VARIABLE
 from .hub.runtime_data import async_get_runtime_data
+from .values import spell
 
 _CONNECTED_SCHEMA: Final = probatio.Schema(
     {
@@ -37,7 +38,7 @@ _VARIABLE_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_OPTIONS): {
             probatio.Required(ATTR_VARIABLE): cv.string,
-            probatio.Required(ATTR_VALUE): cv.string,
+            probatio.Required(ATTR_VALUE): spell,
         }
     }
 )

@@ -1,7 +1,7 @@
 """Actions: publish, delete, get, send a message, list, let new devices in, disconnect."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import probatio
 
@@ -15,7 +15,6 @@ from homeassistant.core import (
 )
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.json import json_dumps
 from homeassistant.helpers.service import (
     async_get_config_entry,
     async_get_device_and_config_entry,
@@ -39,17 +38,13 @@ from .hub.broker_api import BrokerApi
 from .hub.device_registry import device_id_of
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
+from .values import spell
 
 ATTR_BROADCAST: Final = "broadcast"
 ATTR_DURATION: Final = "duration"
 ATTR_MESSAGE: Final = "message"
 ATTR_RETAIN: Final = "retain"
 ATTR_TTL: Final = "ttl"
-
-
-def wire_text(value: Any) -> str:
-    """Return what a template has made as text: lists and mappings as JSON. Raises Invalid."""
-    return json_dumps(value) if isinstance(value, dict | list) else cv.string(value)
 
 
 _TARGET: Final = {
@@ -60,7 +55,7 @@ _TARGET: Final = {
 PUBLISH_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(ATTR_VARIABLE): cv.string,
-        probatio.Required(ATTR_VALUE): wire_text,
+        probatio.Required(ATTR_VALUE): spell,
         probatio.Optional(ATTR_RETAIN, default=True): cv.boolean,
     }
 )
@@ -69,7 +64,7 @@ SEND_SCHEMA: Final = probatio.Schema(
     {
         **_TARGET,
         probatio.Exclusive(ATTR_BROADCAST, "target"): cv.boolean,
-        probatio.Required(ATTR_MESSAGE): wire_text,
+        probatio.Required(ATTR_MESSAGE): spell,
         probatio.Optional(ATTR_TTL): cv.positive_time_period,
     }
 )

@@ -34,6 +34,7 @@ from .const import (
 )
 from .hub.runtime_data import SIGNAL_STARTED, RuntimeData, async_get_runtime_data
 from .hub.sanitize import single_line
+from .values import spell
 
 
 def variable_filter(value: Any) -> str:
@@ -50,7 +51,7 @@ _VARIABLE_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_OPTIONS): {
             probatio.Required(ATTR_VARIABLE): variable_filter,
-            probatio.Optional(ATTR_VALUE): cv.string,
+            probatio.Optional(ATTR_VALUE): spell,
         }
     }
 )

@@ -75,10 +75,12 @@ def told(hass: HomeAssistant) -> set[str]:
 
 
 def placeholders(hass: HomeAssistant, issue_id: str) -> Any:
-    """Return what fills the text of an issue."""
+    """Return what fills the text of an issue; its title names the device."""
     issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
     assert issue is not None
-    return issue.translation_placeholders
+    texts = dict(issue.translation_placeholders or {})
+    assert issue_id.endswith(f"_{texts.pop('name')}")
+    return texts
 
 
 def stored(entry: MockConfigEntry, device_id: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from homeassistant.helpers import entity_registry as er
 
 from .announced import Announced
 from .client import until
-from .conftest import Connect, entity_id, shown, state_of
+from .conftest import Connect, entity_id, registered, shown, state_of
 
 NAME = "garden/soil"
 
@@ -470,6 +470,7 @@ async def test_expiry_that_is_described_no_more(
     assert shown(hass, "sensor", NAME).state == "5"
 
 
+@pytest.mark.announced_warnings("is text where a number is expected")
 async def test_restart(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
@@ -524,3 +525,106 @@ def _store(folder: str) -> None:
         f"START | COMMAND=PUB | VARIABLE={NAME} | VALUE=1"
         " | TIME=2026-11-22T19:50:00.123Z | DEVICE=garden | END\n"
     )
+
+
+async def restart(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Restart the broker, as its clients see it."""
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+def numeric_option(hass: HomeAssistant) -> object:
+    """Return what is kept of whether the variable is a number, None for nothing."""
+    options = registered(hass, entity_id(hass, "sensor", NAME)).options
+    return dict(options.get("textmq") or {}).get("numeric")
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "numeric"),
+    [("A1B2", "1234", False), ("1234", "A1B2", True)],
+    ids=["text", "number"],
+)
+async def test_an_installation_that_did_not_keep_the_decision(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    entity_registry: er.EntityRegistry,
+    announced_warnings: Announced,
+    first: str,
+    later: str,
+    numeric: bool,
+) -> None:
+    """A sensor of before is what it was: a number has a state class in the registry, a text has none."""
+    if numeric:
+        announced_warnings.append("is text where a number is expected")
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE=NAME, VALUE=first)
+    await hass.async_block_till_done()
+    await client.ok("PUB", VARIABLE=NAME, VALUE=later)
+    await hass.config_entries.async_unload(entry.entry_id)
+    found = entity_id(hass, "sensor", NAME)
+    entity_registry.async_update_entity_options(found, "textmq", None)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    state = state_of(hass, found)
+    assert state.state == ("unknown" if numeric else later)
+    assert ("state_class" in state.attributes) is numeric
+    assert numeric_option(hass) is numeric
+
+
+async def test_a_description_that_is_taken_away(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """What the first value decided before counts again, over restarts too."""
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE=NAME, VALUE="A1B2")
+    await hass.async_block_till_done()
+    await client.ok("PUB", VARIABLE=NAME, VALUE="1234")
+    await client.ok("DEF", VARIABLE=NAME, TYPE="sensor", UNIT="%")
+    await until(lambda: shown(hass, "sensor", NAME).state == "1234")
+    assert shown(hass, "sensor", NAME).attributes["state_class"] == "measurement"
+    await restart(hass, entry)
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE=NAME)
+    for _ in range(2):
+        state = shown(hass, "sensor", NAME)
+        assert (state.state, "state_class" in state.attributes) == ("1234", False)
+        assert numeric_option(hass) is False
+        await restart(hass, entry)
+
+
+async def test_a_description_of_the_beginning_that_is_taken_away(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """Then the value of that moment is the first that decides."""
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE=NAME, TYPE="sensor", MODE="text")
+    await client.ok("PUB", VARIABLE=NAME, VALUE="007")
+    await hass.async_block_till_done()
+    assert shown(hass, "sensor", NAME).state == "007"
+    assert numeric_option(hass) is None
+    await client.ok("DEF", VARIABLE=NAME)
+    await hass.async_block_till_done()
+    assert numeric_option(hass) is True
+    await restart(hass, entry)
+    state = shown(hass, "sensor", NAME)
+    assert (state.state, state.attributes["state_class"]) == ("7", "measurement")
+
+
+async def test_a_deleted_variable_is_decided_again(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """What comes under its name later is another one."""
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE=NAME, VALUE="5")
+    await hass.async_block_till_done()
+    await client.ok("DEL", VARIABLE=NAME)
+    await hass.async_block_till_done()
+    await client.ok("PUB", VARIABLE=NAME, VALUE="A1B2")
+    await hass.async_block_till_done()
+    assert shown(hass, "sensor", NAME).state == "A1B2"
+    await client.ok("PUB", VARIABLE=NAME, VALUE="1234")
+    await restart(hass, entry)
+    state = shown(hass, "sensor", NAME)
+    assert (state.state, "state_class" in state.attributes) == ("1234", False)

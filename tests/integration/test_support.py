@@ -244,6 +244,7 @@ async def test_flapping_device(
     issue = issue_registry.async_get_issue(DOMAIN, "device_flapping_garden")
     assert issue.translation_placeholders == {
         "device": "garden",
+        "name": "garden",
         "address": "127\\.0\\.0\\.1",
     }
     async_fire_time_changed(hass, dt_util.utcnow() + REFRESH)

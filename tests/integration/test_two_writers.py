@@ -874,6 +874,7 @@ STEPS: Final = (
 """What may be done while both are there; while the garden is away, all but its own steps, or nothing."""
 
 
+@pytest.mark.announced_warnings("is described by device '.*' as well")
 async def test_every_order(house: House) -> None:
     """All orders of three steps, and one more while the garden is away, by the rule: each variable is one of them."""
     orders = {
