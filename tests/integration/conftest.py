@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.textmq import config_flow, device_flow
 from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import BROKER, DOMAIN
+from custom_components.textmq.hub import hub
 from custom_components.textmq.hub.local import LocalBroker
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
@@ -25,6 +26,7 @@ from homeassistant.util import dt as dt_util
 from tests.broker.encryption import client_context
 
 from .client import Client
+from .slow_broker import SlowBroker
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,6 +60,26 @@ def use_sockets_and_integration(
         # It has to be there before Home Assistant is.
         request.getfixturevalue("recorder_mock")
     request.getfixturevalue("enable_custom_integrations")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let all tests run over a broker that answers late."""
+    parser.addoption("--broker", choices=("local", "slow"), default="local")
+
+
+@pytest.fixture
+def broker_kind(request: pytest.FixtureRequest) -> str:
+    """Return how the broker is reached; tests override it by parametrization."""
+    kind: str = request.config.getoption("--broker")
+    return kind
+
+
+@pytest.fixture(autouse=True)
+def reach_broker(broker_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the slow broker in the place of the local one."""
+    if broker_kind == "slow":
+        make = hub.make_broker
+        monkeypatch.setattr(hub, "make_broker", lambda *args: SlowBroker(make(*args)))
 
 
 @pytest.fixture(autouse=True)
@@ -261,6 +283,8 @@ async def connect(port: int) -> AsyncGenerator[Connect]:
 def broker_of(entry: MockConfigEntry) -> Broker:
     """Return the broker itself, to look at what is behind the doors."""
     api = entry.runtime_data.broker
+    if isinstance(api, SlowBroker):
+        api = api.behind
     assert isinstance(api, LocalBroker)
     return api._broker  # noqa: SLF001
 
