@@ -11,9 +11,9 @@ from urllib.error import URLError
 
 import pytest
 
-from scripts.home_assistant import HomeAssistant
+from scripts.home_assistant import HomeAssistant, faults
 
-from .conftest import PATIENCE, faults, free_port, wait_for
+from .conftest import PATIENCE, free_port, wait_for
 
 
 class Demo:
