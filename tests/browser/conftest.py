@@ -76,7 +76,7 @@ def home_assistant(
         exit_code = home_assistant.stop()
         shutil.copy(home_assistant.log, artifacts)
     assert exit_code == 0
-    assert not faults(home_assistant.log.read_text())
+    assert faults(home_assistant.log.read_text()) == []
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         demo.process.send_signal(signal.SIGTERM)
         exit_code = demo.process.wait(PATIENCE)
     assert exit_code == 0, demo.output.read_text()
-    assert not faults(demo.home_assistant.log.read_text())
+    assert faults(demo.home_assistant.log.read_text()) == []
 
 
 def test_demo(demo: Demo) -> None:
