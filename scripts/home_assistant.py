@@ -43,6 +43,7 @@ config:
 frontend:
 history:
 logbook:
+my:
 recorder:
 script: !include scripts.yaml
 system_health:
