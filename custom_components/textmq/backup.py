@@ -28,7 +28,7 @@ async def async_pre_backup(hass: HomeAssistant) -> None:
     broker.pause_saving(_LONGEST.total_seconds())
     try:
         async with asyncio.timeout(_TIMEOUT):
-            reason = await broker.save()
+            reason = await entry.runtime_data.save()
     except TimeoutError:
         reason = f"saving takes more than {_TIMEOUT} seconds"
     except Exception as err:  # noqa: BLE001

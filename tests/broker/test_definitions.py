@@ -64,6 +64,9 @@ GOOD = [
     {"TYPE": "lock", "CODE": "NUMBER"},
     {"TYPE": "text", "MODE": "password"},
     {"TYPE": "text", "MAX": "1000"},
+    {"TYPE": "select", "OPTIONS": "a," + "\\u00e9" * 255},
+    {"TYPE": "select", "OPTIONS": "\\ud83d\\udc68\\u200d\\ud83d\\udc69,b"},
+    {"TYPE": "sensor", "NAME": "n" * 255, "UNIT": "u" * 64},
 ]
 
 NOTED: list[tuple[dict[str, str], dict[str, str], list[str]]] = [
@@ -137,6 +140,14 @@ NOTED: list[tuple[dict[str, str], dict[str, str], list[str]]] = [
         ["B left out: 24 keys"],
     ),
     ({"TYPE": "sensor", "KIND": "k" * 1020}, {"TYPE": "sensor"}, ["KIND left out"]),
+    (
+        {"TYPE": "sensor", "NAME": "n" * 256, "PART": "p", "PART_NAME": "n" * 256},
+        {"TYPE": "sensor", "PART": "p"},
+        ["NAME=nnn", "PART_NAME=nnn", "more than 255 characters"],
+    ),
+    ({"TYPE": "sensor", "UNIT": "\\u0020m"}, {"TYPE": "sensor"}, ["no space"]),
+    ({"TYPE": "sensor", "UNIT": "\\u202em"}, {"TYPE": "sensor"}, ["printable"]),
+    ({"TYPE": "number", "ICON": "mdi:" + "x" * 97}, {"TYPE": "number"}, ["ICON=mdi"]),
 ]
 
 BAD = [
@@ -158,6 +169,15 @@ BAD = [
     ({"TYPE": "select", "OPTIONS": "a,b,\\u0061"}, "twice"),
     ({"TYPE": "event", "OPTIONS": "press", "CLASS": "doorbell"}, "ring"),
     ({"TYPE": "event", "CLASS": "doorbell"}, "OPTIONS"),
+    ({"TYPE": "select", "OPTIONS": "a," + "b" * 256}, "255 characters"),
+    ({"TYPE": "event", "OPTIONS": "a," + "b" * 256}, "255 characters"),
+    ({"TYPE": "select", "OPTIONS": "a,b\\u0000"}, "255 characters in one line"),
+    ({"TYPE": "select", "OPTIONS": "a,b\\nc"}, "255 characters in one line"),
+    ({"TYPE": "select", "OPTIONS": "a,b\\u2028c"}, "255 characters in one line"),
+    (
+        {"TYPE": "sensor", "CLASS": "enum", "OPTIONS": "\\u00e9" * 256},
+        "255 characters",
+    ),
     ({"TYPE": "switch", "SET": "a/#"}, "SET"),
     ({"TYPE": "switch", "SET": "$SYS/x"}, "SET"),
     ({"TYPE": "sensor", "STATE": "\\n\\u007c END\\nSTART"}, "measurement"),
@@ -206,6 +226,16 @@ def test_noted_definitions(
 def test_a_secret_takes_commands_under_its_own_name(client: Client, name: str) -> None:
     """SET of a secret may name what is meant without it."""
     client.ok("DEF", VARIABLE=name, TYPE="lock", CODE="NUMBER", SET=f"{name}/set")
+
+
+@pytest.mark.parametrize("name_of", ["v" * 252, "/".join("v" * 16)])
+def test_commands_that_have_no_name(client: Client, name_of: str) -> None:
+    """Where `v/set` can't be, the device is told: an entity comes of it, but can't do anything."""
+    told = client.ok("DEF", VARIABLE=name_of, TYPE="switch")
+    assert "commands need a SET" in told["DETAIL"]
+    assert client.ok("DEF", VARIABLE=name_of, TYPE="switch", SET="v").params == {}
+    assert client.ok("DEF", VARIABLE=name_of, TYPE="sensor").params == {}
+    client.ok("DEL", VARIABLE=name_of)
 
 
 def test_reserved_keys_are_not_passed_on(

@@ -348,3 +348,56 @@ def test_a_will_for_which_there_is_no_room(house: House) -> None:
     a.session.lost()
     assert house.broker.variables.get("v") is None
     assert _value(house) == "DISCONNECTED SINCE=2027-01-15T08:01:00Z"
+
+
+def _may_be_there(house: House, *devices: str) -> list[str]:
+    return [one for one in devices if house.broker.may_be_there(one)]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_who_may_be_there(killed: bool) -> None:
+    """Connected, asleep in time, or so before the start, for 60 seconds; nobody else, over restarts too."""
+    everyone = ("here", "asleep", "overslept", "lost", "gone", "never")
+    house = House(everyone)
+    house.wait(61)
+    here = house.peer("here")
+    house.peer("asleep").send("COMMAND=CLOSE | SLEEP=3600")
+    house.peer("overslept").send("COMMAND=CLOSE | SLEEP=100")
+    house.peer("lost").send("COMMAND=CLOSE | SLEEP=5")
+    house.peer("gone").send("COMMAND=CLOSE")
+    house.wait(10)
+    expected = ["here", "asleep", "overslept"]
+    assert _may_be_there(house, *everyone, "stranger") == expected
+    house.restart(away=200, killed=killed)
+    assert _may_be_there(house, *everyone, "stranger") == expected
+    house.clock.time += 500
+    house.wall.time += 500
+    house.broker.begin()
+    house.wait(59)
+    assert _may_be_there(house, *everyone, "stranger") == expected
+    house.wait(2)
+    assert _may_be_there(house, *everyone, "stranger") == ["asleep"]
+    here = house.peer("here")
+    assert _may_be_there(house, *everyone) == ["here", "asleep"]
+    here.session.lost()
+    house.wait(3600)
+    assert _may_be_there(house, *everyone) == []
+
+
+def test_who_may_be_there_without_files() -> None:
+    """At the very first start nobody knows where known devices are: all may come."""
+    house = House(("a",))
+    assert _may_be_there(house, "a", "stranger") == ["a"]
+    house.wait(61)
+    assert _may_be_there(house, "a") == []
+
+
+def test_who_is_revoked_or_refused_is_not_there() -> None:
+    """Not even within the 60 seconds."""
+    house = House(("a", "b"))
+    house.peer("a")
+    house.peer("b")
+    house.restart()
+    house.broker.revoke("a")
+    house.broker.refuse("b")
+    assert _may_be_there(house, "a", "b") == []

@@ -425,6 +425,15 @@ def test_the_set_of_a_description(
     assert one["set"] == (["abc", 2, "0123"] if belongs else ["", 0, ""])
 
 
+@pytest.mark.parametrize("value", [WHOLE, ""], ids=["a value", "no value"])
+def test_a_secret_that_names_its_commands(tmp_path: Path, value: str) -> None:
+    """It stays a secret over a restart."""
+    described = "START | COMMAND=DEF | VARIABLE=good | TYPE=lock | SET=good/set | CODE=TEXT | DEVICE=n | END\n"
+    (tmp_path / "good.txt").write_text(value + described)
+    (one,) = _loaded(tmp_path)
+    assert one["definition"] == {"TYPE": "lock", "SET": "good/set", "CODE": "TEXT"}
+
+
 @pytest.mark.parametrize(
     "second", ["", "START | COMMAND=DEF | VARIABLE=good | TYPE=sen\n"]
 )
@@ -908,7 +917,8 @@ def test_too_long_for_the_limits_of_now(
     long = fits.replace("good", "long")
     (data / "long.txt").write_text(long.replace("VALUE=x", "VALUE=xx"))
     described = WHOLE.replace("good", "described") + (
-        f"START | COMMAND=DEF | VARIABLE=described | TYPE=sensor | NAME={'x' * 5000} | END\n"
+        "START | COMMAND=DEF | VARIABLE=described | TYPE=sensor"
+        f" | OPTIONS={','.join(map(str, range(1200)))} | END\n"
     )
     (data / "described.txt").write_text(described)
     before = {path.name: path.read_text() for path in data.iterdir()}

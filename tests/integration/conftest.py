@@ -258,8 +258,14 @@ async def connect(port: int) -> AsyncGenerator[Connect]:
         await client.close()
 
 
-@pytest.fixture
-def broker(rooms: RuntimeData) -> Broker:
+def broker_of(entry: MockConfigEntry) -> Broker:
     """Return the broker itself, to look at what is behind the doors."""
-    assert isinstance(rooms.broker, LocalBroker)
-    return rooms.broker._broker  # noqa: SLF001
+    api = entry.runtime_data.broker
+    assert isinstance(api, LocalBroker)
+    return api._broker  # noqa: SLF001
+
+
+@pytest.fixture
+def broker(rooms: RuntimeData, entry: MockConfigEntry) -> Broker:
+    """Return the broker itself of a hub that runs."""
+    return broker_of(entry)

@@ -113,7 +113,7 @@ async def test_ignore(
     again = await connect()
     assert (await again.do("ID", ID="kitchen"))["REASON"] == "denied"
     assert rooms.issues.refusals.total() == 0
-    assert entry.runtime_data.refusals["denied"] == 1
+    assert entry.runtime_data.issues.refusals["denied"] == 1
     (ignored,) = [
         one
         for one in hass.config_entries.async_entries(DOMAIN)

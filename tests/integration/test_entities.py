@@ -128,7 +128,7 @@ async def test_device_class(
             "20",
             "set_value",
             {"value": 123456789012},
-            "123456789000",
+            "123456789012",
         ),
         (
             {"TYPE": "select", "OPTIONS": "Off,Half full,Full"},

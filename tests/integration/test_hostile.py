@@ -171,7 +171,7 @@ def _store(folder: Path, count: int) -> None:
         name = f"garden/v{number}"
         (folder / f"{name.replace('/', '%2F')}.txt").write_text(
             f"START | COMMAND=PUB | VARIABLE={name} | VALUE={number} | "
-            f"TIME={STORED_AT} | DEVICE={'shed' if number % 5 else 'garden'} | END\n"
+            f"TIME={STORED_AT} | DEVICE={'homeassistant' if number % 5 else 'garden'} | END\n"
         )
 
 
@@ -189,15 +189,17 @@ async def test_five_thousand_stored_variables(
     )
     setup = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
     await until(lambda: hass.states.get("sensor.garden_v0") is not None or setup.done())
-    client = await connect("garden")
+    client = await connect()
+    client.send("ID", ID="garden")
     for number in range(0, 5000, 100):
         client.send("PUB", VARIABLE=f"garden/v{number}", VALUE="first", ACK="NO")
         client.send("PUB", VARIABLE=f"garden/v{number}", VALUE=-1, ACK="NO")
         client.send("DEL", VARIABLE=f"garden/v{number + 1}", ACK="NO")
     client.send("PUB", VARIABLE="garden/new", VALUE="1", ACK="NO")
-    await client.do("HELLO?")
     assert not setup.done()
     assert await setup
+    assert (await client.answer()).command == "OK"
+    await client.do("HELLO?")
     await hass.async_block_till_done()
     expected = {f"variable/garden/v{n}": float(n) for n in range(5000) if n % 100 != 1}
     expected |= {f"variable/garden/v{n}": -1.0 for n in range(0, 5000, 100)}
@@ -228,13 +230,13 @@ async def test_unload_in_the_middle_of_the_start(
     async def started(self: VariableEntities) -> None:
         starting = hass.async_create_task(start(self))
         await asyncio.sleep(0)
-        await entry.runtime_data.async_stop()
+        await entry.runtime_data.stop()
         await starting
 
     with patch.object(VariableEntities, "async_start", started):
         await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert not entry.runtime_data.platforms.running
+    assert not entry.runtime_data.queue.running
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert shown(hass, "sensor", "garden/v999").state == "999"
@@ -270,7 +272,7 @@ async def test_stop_with_a_client_that_does_not_read(
             await Client.connect(port)
 
 
-@pytest.mark.parametrize("failing", ["async_take", "_async_write_ha_state"])
+@pytest.mark.parametrize("failing", ["show_text", "_async_write_ha_state"])
 async def test_error_in_an_entity(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -317,10 +319,11 @@ async def test_error_in_an_entity(
 async def test_error_in_making_an_entity(
     hass: HomeAssistant,
     entry: MockConfigEntry,
+    connect: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A stored variable that can't be made an entity, for an error of ours, keeps no other from it."""
-    await hass.async_add_executor_job(_store, Path(hass.config.path(DOMAIN)), 3)
+    await hass.async_add_executor_job(_store, Path(hass.config.path(DOMAIN)), 11)
     make = VariableSensor.__init__
 
     def fail(
@@ -329,16 +332,17 @@ async def test_error_in_making_an_entity(
         device: ShownDevice,
         variable: Variable,
     ) -> None:
-        if variable.name == "garden/v1":
+        if variable.name == "garden/v5":
             raise RuntimeError("a bug")
         make(self, rooms, device, variable)
 
     with patch.object(VariableSensor, "__init__", fail):
         assert await hass.config_entries.async_setup(entry.entry_id)
         await hass.async_block_till_done()
-    assert shown(hass, "sensor", "garden/v0").state == "0"
-    assert shown(hass, "sensor", "garden/v2").state == "2"
-    assert not entity_id(hass, "sensor", "garden/v1")
+    await connect("garden")
+    await until(lambda: shown(hass, "sensor", "garden/v0").state == "0")
+    assert shown(hass, "sensor", "garden/v10").state == "10"
+    assert not entity_id(hass, "sensor", "garden/v5")
     assert caplog.text.count("can't be shown, for an error: RuntimeError") == 1
 
 

@@ -129,16 +129,19 @@ async def test_client_comes_during_setup(
     clients: list[Client] = []
 
     async def slow(*args: Any) -> None:
-        known = await connect("garden")
-        await known.ok("PUB", VARIABLE="garden/soil", VALUE="42")
+        known = await connect()
+        known.send("ID", ID="garden")
+        known.send("PUB", VARIABLE="garden/soil", VALUE="42")
         unknown = await connect()
         unknown.send("ID", ID="stranger")
-        await until(lambda: entry.runtime_data.broker.waiting)
         clients.extend((known, unknown))
         await forward(*args)
 
     with patch.object(hass.config_entries, "async_forward_entry_setups", slow):
         assert await hass.config_entries.async_setup(entry.entry_id)
+    assert (await clients[0].answer()).command == "OK"
+    assert (await clients[0].answer()).command == "OK"
+    await until(lambda: entry.runtime_data.broker.waiting)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert state_of(hass, "sensor.garden_soil").state == "42"
     assert state_of(hass, "binary_sensor.garden_connection").state == "on"

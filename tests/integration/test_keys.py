@@ -28,6 +28,7 @@ from custom_components.textmq.hub.settings import Settings
 from homeassistant.config_entries import ConfigFlowResult, SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import area_registry as ar, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -566,7 +567,7 @@ async def test_damaged_key(
         await fail(connect, "cellar", key)
     plain = await connect()
     assert (await plain.do("ID", ID="cellar"))["REASON"] == "key-required"
-    entry.runtime_data.devices.follow_subentries()
+    await entry.runtime_data.approved.follow()
     assert len([text for text in logged(caplog) if "can't be read" in text]) == 1
     assert told(hass) == {"device_damaged_key_cellar", "device_plain_text_cellar"}
     await fix(hass, hass_client, "device_damaged_key_cellar", KEY)
@@ -799,7 +800,8 @@ async def test_key_mode(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
     """Nobody comes in without a key: no card, no window; a device that was let in before is told of."""
-    await hass.services.async_call(DOMAIN, "allow_new_devices", blocking=True)
+    with pytest.raises(ServiceValidationError):
+        await hass.services.async_call(DOMAIN, "allow_new_devices", blocking=True)
     for device_id in ("nobody", "cellar"):
         plain = await connect()
         assert (await plain.do("ID", ID=device_id))["REASON"] == "key-required"

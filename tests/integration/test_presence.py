@@ -18,7 +18,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
 from .client import until
-from .conftest import Connect, device_subentry
+from .conftest import Connect, broker_of, device_subentry
 
 
 async def test_devices_read_the_presence_of_others(
@@ -77,7 +77,7 @@ async def test_rights_of_an_earlier_version(
     assert "rights" not in free
     assert broken["rights"] == {"write": 1}
     assert entry.minor_version == 2
-    may_read = entry.runtime_data.broker._broker.access.rights_of("limited").may_read
+    may_read = broker_of(entry).access.rights_of("limited").may_read
     assert may_read("$DEVICES/free") is bool(before)
 
 

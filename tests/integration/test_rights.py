@@ -19,7 +19,7 @@ from homeassistant.setup import async_setup_component
 from .client import Client
 from .conftest import Connect, device_of
 from .test_config_flow import change_device, suggested
-from .test_keys import placeholders, stored, submit, told
+from .test_keys import logged, placeholders, stored, submit, told
 
 NOTHING: dict[str, Any] = {"write": [], "read": [], "message": False}
 

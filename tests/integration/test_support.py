@@ -203,7 +203,6 @@ async def test_open_access(
     assert (await answer.json())["type"] == "create_entry"
     await hass.async_block_till_done()
     assert entry.data["access"] == "approve"
-    assert entry.runtime_data.settings.access == "approve"
     assert issue_registry.async_get_issue(DOMAIN, "open_access") is None
 
 
@@ -316,4 +315,4 @@ async def test_failed_announcement(
     hass.config_entries.async_update_entry(entry, data={**entry.data, "host": "all"})
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: "can't be announced" in caplog.text)
-    assert entry.runtime_data.port == entry.data["port"]
+    assert entry.runtime_data.broker.port == entry.data["port"]

@@ -8,10 +8,11 @@ import re
 from typing import Any
 
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 import yaml
 
 from custom_components.textmq import const
-from custom_components.textmq.hub import issues
+from custom_components.textmq.hub import actions, issues
 from custom_components.textmq.hub.device_issues import ENDED_BY_KEY, Trouble
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
@@ -52,7 +53,7 @@ def test_languages(language: str) -> None:
 def constants(name: str) -> set[str]:
     """Return all constants that are given as an argument of a name, anywhere in the integration."""
     found = set()
-    for path in FOLDER.glob("*.py"):
+    for path in (*FOLDER.glob("*.py"), *FOLDER.glob("hub/*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == name:
                 found |= {
@@ -68,7 +69,7 @@ def test_exceptions_and_issues() -> None:
     refusals = {
         value
         for name in ("_MISTAKES", "_FAILURES")
-        for value in getattr(errors, name).values()
+        for value in getattr(actions, name).values()
     }
     issue_keys = {
         issues.PORT_IN_USE,

@@ -9,14 +9,13 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.textmq.hub.local import LocalBroker
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CoreState, Event, HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from .client import until
-from .conftest import Connect, device_of, state_of
+from .client import Client, until
+from .conftest import Connect, broker_of, device_of, state_of
 
 FOUND = "found"
 VARIABLE_DATA = {
@@ -290,13 +289,19 @@ async def test_messages_wait_for_a_reload(
     """A message that comes while the broker starts again is shown by the device's entity."""
     forward = hass.config_entries.async_forward_entry_setups
 
+    clients: list[Client] = []
+
     async def slow(*args: Any) -> None:
-        client = await connect("garden")
-        await client.ok("MSG", DEVICE="homeassistant", VALUE="early", TTL=60)
+        client = await connect()
+        client.send("ID", ID="garden")
+        client.send("MSG", DEVICE="homeassistant", VALUE="early")
+        clients.append(client)
         await forward(*args)
 
     with patch.object(hass.config_entries, "async_forward_entry_setups", slow):
         assert await hass.config_entries.async_reload(entry.entry_id)
+    for _ in range(2):
+        assert (await clients[0].answer()).command == "OK"
     await hass.async_block_till_done()
     assert state_of(hass, "event.garden_message").attributes["text"] == "early"
 
@@ -307,9 +312,7 @@ async def test_a_stop_before_the_start(
     """A broker that was unloaded while Home Assistant started takes no messages."""
     hass.set_state(CoreState.not_running)
     assert await hass.config_entries.async_setup(entry.entry_id)
-    data: RuntimeData = entry.runtime_data
-    assert isinstance(data.broker, LocalBroker)
-    broker = data.broker._broker  # noqa: SLF001
+    broker = broker_of(entry)
     assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_start()
     await hass.async_block_till_done()

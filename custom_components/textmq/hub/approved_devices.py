@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, override
@@ -62,10 +63,10 @@ class ApprovedDevices(Observer):
         self._discovery = discovery
         self._issues = issues
         self._warn_once = warn_once
-        self._shown: dict[str, ConfigSubentry] = {}
-        """Subentries as the device pages show them, by device ID."""
-        self._told: dict[str, ConfigSubentry] = {}
-        """Subentries as the broker knows them, by device ID."""
+        self._shown: dict[str, tuple[str, str]] = {}
+        """IDs and titles of subentries as the device pages show them, by device ID."""
+        self._told: dict[str, Mapping[str, Any]] = {}
+        """Data of subentries as the broker knows them, by device ID; a change makes new data."""
         self._telling = asyncio.Lock()
         self._window_end: datetime | None = None
         self._close_window: CALLBACK_TYPE | None = None
@@ -101,12 +102,13 @@ class ApprovedDevices(Observer):
             self._devices.remove(device_id)
             self._issues.forget(device_id)
         for device_id, subentry in wanted.items():
-            shown = self._shown.get(device_id)
-            if shown is None or shown.subentry_id != subentry.subentry_id:
-                self._devices.add(device_id, subentry.title, subentry.subentry_id)
-            elif shown.title != subentry.title:
-                self._devices.rename(device_id, subentry.title)
-            self._shown[device_id] = subentry
+            subentry_id, title = subentry.subentry_id, subentry.title
+            shown_id, shown_title = self._shown.get(device_id, ("", ""))
+            if shown_id != subentry_id:
+                self._devices.add(device_id, title, subentry_id)
+            elif shown_title != title:
+                self._devices.rename(device_id, title)
+            self._shown[device_id] = subentry_id, title
 
     async def _tell(self) -> None:
         """Bring the broker up to date; what it can't be told now is told when it is back."""
@@ -119,8 +121,9 @@ class ApprovedDevices(Observer):
             changed = {
                 device_id: subentry
                 for device_id, subentry in wanted.items()
-                if self._told.get(device_id) is not subentry
+                if self._told.get(device_id) is not subentry.data
             }
+            data = {device_id: one.data for device_id, one in changed.items()}
             if not changed:
                 return
             await self._broker.approve(
@@ -136,7 +139,7 @@ class ApprovedDevices(Observer):
         except BrokerGone:
             LOGGER.debug("The broker is told of changed devices when it is back")
             return
-        self._told |= changed
+        self._told |= data
         for device_id in changed:
             self._discovery.forget_attempts(device_id)
 
@@ -144,7 +147,7 @@ class ApprovedDevices(Observer):
         """Return what a device comes by and may do; what was told of both before is settled by a change."""
         settings = DeviceSettings.read(subentry.data)
         told = self._told.get(device_id)
-        if told is not None and DeviceSettings.read(told.data) != settings:
+        if told is not None and DeviceSettings.read(told) != settings:
             self._issues.forget(device_id)
         for fault in settings.faults:
             self._warn_once(device_id, f"has {_FAULTS[fault]}")
@@ -254,11 +257,13 @@ class ApprovedDevices(Observer):
         self._close_window = async_call_later(self._hass, duration, self._window_over)
         self._devices.broker_device.notify()
 
-    @callback
-    def _window_over(self, _now: datetime) -> None:
+    async def _window_over(self, _now: datetime) -> None:
         self._close_window = None
         self._end_window()
         self._devices.broker_device.notify()
+        with suppress(BrokerGone):
+            # Its own clock may have come less far.
+            await self._broker.permit(0)
 
     def _end_window(self) -> None:
         self._window_end = None

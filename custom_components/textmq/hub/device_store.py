@@ -1,5 +1,8 @@
 """What is remembered of devices over a restart: where they were last seen, whether they were here, until when they sleep."""
 
+from contextlib import suppress
+import json
+from pathlib import Path
 from typing import Any, Final, override
 
 import probatio
@@ -33,6 +36,7 @@ class DeviceStore(Observer):
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Use the storage of the configuration folder."""
+        self._hass = hass
         self._store = Store[dict[str, Any]](
             hass, _VERSION, f"{DOMAIN}.devices", atomic_writes=True
         )
@@ -54,10 +58,24 @@ class DeviceStore(Observer):
         """Remember the devices of a broker from now on, which knows all that was loaded."""
         self._broker = broker
 
-    async def async_save(self) -> None:
-        """Write the devices now; while Home Assistant stops they are written a little later."""
-        if self._broker is not None:
-            await self._store.async_save(self._snapshot())
+    async def async_save(self) -> bool:
+        """Write the devices now; returns whether they are in the file.
+
+        While Home Assistant stops they are written a little later. Nothing is written before all
+        that was remembered is known.
+        """
+        if self._broker is None:
+            return False
+        devices = self._snapshot()
+        await self._store.async_save(devices)
+        return await self._hass.async_add_executor_job(self._holds, devices)
+
+    def _holds(self, devices: dict[str, dict[str, Any]]) -> bool:
+        # Home Assistant's storage logs what it can't write, and tells nobody.
+        with suppress(OSError, ValueError):
+            stored = json.loads(Path(self._store.path).read_bytes())
+            return bool(stored["data"] == devices)
+        return False
 
     async def async_remove(self) -> None:
         """Remove the file."""

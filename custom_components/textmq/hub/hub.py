@@ -106,6 +106,7 @@ class Hub:
             queue=queue,
             writer=StateWriter(hass.loop),
             warn_once=warn_once,
+            save=self.async_save,
             stop=self.async_stop,
         )
 
@@ -174,10 +175,16 @@ class Hub:
         rooms.devices.stop()
         rooms.queue.stop()
         rooms.writer.stop()
-        issues.async_delete_port_in_use(self._hass)
         # Before the connections are closed: who is here now may be expected back.
         await self._store.async_save()
         await self._broker.close()
+
+    async def async_save(self) -> str | None:
+        """Save variables and devices now; returns the reason where not everything could be."""
+        failed = await self._broker.save()
+        if failed is None and not await self._store.async_save():
+            failed = "the file of the devices can't be written"
+        return failed
 
     async def async_update(self) -> None:
         """Follow a change of the config entry; a reload only where the port or the access has changed."""

@@ -162,7 +162,7 @@ class LocalBroker(BrokerApi):
 
     @override
     def may_be_there(self, device_id: str) -> bool:
-        return self.state(device_id) is not DeviceState.DISCONNECTED
+        return self._broker.may_be_there(device_id)
 
     @override
     def knows(self, device_id: str) -> bool:

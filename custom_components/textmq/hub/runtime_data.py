@@ -38,6 +38,8 @@ class RuntimeData:
     queue: EntityQueue
     writer: StateWriter
     warn_once: WarnOnce
+    save: Callable[[], Awaitable[str | None]]
+    """Saves everything now; returns the reason where not everything could be."""
     stop: Callable[[], Awaitable[None]]
     """Closes the port and every connection, and saves."""
 

@@ -43,6 +43,10 @@ class Owners:
         self._give(variable, by)
         return True
 
+    def hand_over(self, variable: Variable, device_id: str) -> None:
+        """Give a variable to another device, whoever has described or published it."""
+        self._give(variable, device_id)
+
     def forget(self, variable: Variable) -> None:
         """Let a variable belong to no device."""
         self._give(variable, NOBODY)

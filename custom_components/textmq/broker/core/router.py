@@ -259,6 +259,18 @@ class Router:
         for outbox in route.full_receivers:
             outbox.deliver(name, blob, full=True)
 
+    def replay(self, name: str) -> None:
+        """Tell the subscribers of a variable that there is its value, as one from before (protocol B3)."""
+        route = self._routes[name]
+        self.refresh(route)
+        variable = route.variable
+        if variable.value is None:
+            return
+        if route.receivers:
+            self.deliver(route, variable.replay(), 1)
+        if route.full_receivers:
+            self.deliver_full(route, self.write_full(variable), 1)
+
     def _publish_event(self, name: str, value: str, device: str, *, will: bool) -> None:
         route = self._event_route(name)
         now = self._now()
@@ -304,7 +316,7 @@ class Router:
     # Variables
 
     def restore(self, variables: Iterable[Variable]) -> None:
-        """Take stored variables as they were, before any client is let in."""
+        """Take variables as they were, whatever bounds they are beyond."""
         for variable in variables:
             self._enter(variable)
 
@@ -324,10 +336,10 @@ class Router:
                 BadReason.LIMIT,
                 f"{limits.variables_per_client} variables belong to this client already",
             )
-        self._unretained.pop(name, None)
         return self._enter(Variable(name, account))
 
     def _enter(self, variable: Variable) -> Route:
+        self._unretained.pop(variable.name, None)
         self._variables.add(variable)
         route = self._routes[variable.name] = Route(variable)
         self._open_fast_path(route)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 import re
 from typing import Final, Self
+import unicodedata
 
 from . import names
 from .definition_reader import DefinitionReader, brief, listed, one_of, perhaps, refuse
@@ -56,16 +57,22 @@ MAX_EXPIRE: Final = 366 * 86400
 MAX_UNIT: Final = 64
 """Characters of a unit."""
 MAX_TEXT: Final = 255
-"""Characters that Home Assistant shows of a text."""
+"""Characters that Home Assistant shows of a text: of a value, and of an option."""
+MAX_NAME: Final = 255
+"""Characters of what people call something; Home Assistant shows fewer."""
 MAX_RANGE: Final = 1e15
 """The largest number that a number can be set to: beyond it whole numbers are not exact, and conversions overflow."""
 
 _READ_ONLY: Final = ("sensor", "binary_sensor")
 """What is only read: Home Assistant has no settings among them."""
+_WITHOUT_COMMANDS: Final = (*_READ_ONLY, "event")
+_NAMES: Final = ("NAME", "PART_NAME", "PART_AREA")
 _MEASURED: Final = ("sensor", "number")
 """What has a unit."""
 _RING: Final = "ring"
 """What every doorbell can tell (Home Assistant's DoorbellEventType.RING)."""
+_LINE_BREAKING: Final = frozenset({"Cc", "Zl", "Zp"})
+"""Categories of control characters and of line ends."""
 _ICON: Final = re.compile(r"[A-Za-z0-9_-]+:[A-Za-z0-9_.-]+", re.ASCII)
 _MAX_ICON: Final = 100
 
@@ -139,8 +146,10 @@ class Definition:
         (bad-definition) whose detail names what would be right.
         """
         params = DefinitionReader(given)
+        name = given.get("VARIABLE", "") if name is None else name
         kind = _read_type(params)
         _leave_out_misfits(params, kind, rules)
+        _note_missing_commands(params, kind, name)
         precision = params.number("PRECISION")
         definition = cls(
             type=kind,
@@ -169,7 +178,7 @@ class Definition:
             params=params.params,
             notes=tuple(params.notes),
         )
-        definition._check(given.get("VARIABLE", "") if name is None else name)
+        definition._check(name)
         return definition
 
     def _check(self, name: str) -> None:
@@ -193,6 +202,12 @@ class Definition:
             )
 
     def _check_options(self) -> None:
+        for option in self.options:
+            if len(option) > MAX_TEXT or not _is_one_line(option):
+                raise refuse(
+                    f"an option of OPTIONS has at most {MAX_TEXT} characters in one"
+                    f" line, not {brief(option)}"
+                )
         if len(set(self.options)) < len(self.options):
             raise refuse("OPTIONS names an option twice")
         if self.type in ("select", "event") and not self.options:
@@ -245,12 +260,35 @@ def _leave_out_misfits(params: DefinitionReader, kind: str, rules: Rules) -> Non
         _leave_out_measures(params, kind, rules)
 
 
+def _note_missing_commands(params: DefinitionReader, kind: str, name: str) -> None:
+    """Say where the name to which commands would go can't be a variable's."""
+    if kind not in TYPES or kind in _WITHOUT_COMMANDS or params.text("SET"):
+        return
+    if names.is_variable_name(name) and not names.is_variable_name(f"{name}/set"):
+        params.notes.append(
+            f"{brief(name)}/set is too long for a variable's name: commands need a SET"
+        )
+
+
+def _is_one_line(text: str) -> bool:
+    """Tell whether there is no control character in a text."""
+    return all(unicodedata.category(one) not in _LINE_BREAKING for one in text)
+
+
 def _leave_out_misspelt(params: DefinitionReader) -> None:
+    for key in _NAMES:
+        if len(params.text(key) or "") > MAX_NAME:
+            params.leave_out(key, f"has more than {MAX_NAME} characters")
     icon, unit, precision = map(params.text, ("ICON", "UNIT", "PRECISION"))
     if icon is not None and (len(icon) > _MAX_ICON or not _ICON.fullmatch(icon)):
         params.leave_out("ICON", "is not written like mdi:thermometer")
-    if unit is not None and (len(unit) > MAX_UNIT or not unit.isprintable()):
-        params.leave_out("UNIT", f"has not 1 to {MAX_UNIT} printable characters")
+    if unit is not None and (
+        len(unit) > MAX_UNIT or not unit.isprintable() or unit != unit.strip()
+    ):
+        params.leave_out(
+            "UNIT",
+            f"has not 1 to {MAX_UNIT} printable characters, no space at its ends",
+        )
     if precision is not None and not (
         precision.isdecimal()
         and len(precision) <= 2

@@ -149,7 +149,7 @@ def _load_definition(
 ) -> None:
     """Read a description. Raises Refusal (bad-definition) or OversizedError."""
     given = {key: params[key] for key in params if key not in _NOT_DESCRIBING}
-    definition = Definition.parse(given, rules)
+    definition = Definition.parse(given, rules, variable.name)
     told = {"VARIABLE": variable.name} | dict(definition.params)
     check_length("DEF", told, max_line)
     variable.definition, variable.described_by = definition, described_by
