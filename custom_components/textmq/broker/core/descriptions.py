@@ -57,16 +57,17 @@ class Descriptions:
             return
         added = variable.is_new
         changed = definition != variable.definition
-        taken = variable.described_by != by and may_own(variable.described_by)
+        former = variable.described_by
+        contested = may_own(former) and variable.owner != by
         self._sets.leave(variable)
         variable.definition, variable.described_by = definition, by
-        self._owners.described(variable, taken=taken)
+        self._owners.described(variable, contested=contested)
         router.follow_secrets(variable)
         self._changes.add(variable)
         self.tell(variable, changed=changed)
         if added:
             self._observers.notify(Observer.variable_added, variable)
-        elif changed:
+        elif changed or by != former:
             self._observers.notify(Observer.variable_described, variable)
 
     def check_secrets(

@@ -207,14 +207,19 @@ class Router:
             return
         route = self._routes.get(name) or self.add(name, device)
         added = route.variable.is_new
-        self.publish_known(route, value, device, self._now(), will=will)
-        if added:
-            self._observers.notify(Observer.variable_added, route.variable)
+        self.publish_known(route, value, device, self._now(), will=will, added=added)
 
     def publish_known(
-        self, route: Route, value: str, device: str, now: float, *, will: bool = False
+        self,
+        route: Route,
+        value: str,
+        device: str,
+        now: float,
+        *,
+        will: bool = False,
+        added: bool = False,
     ) -> None:
-        """Publish a value to a variable that there is."""
+        """Publish a value to a variable that there is; observers hear of a new one before watchers do."""
         previous = self.store(route, value, device, now)
         variable = route.variable
         variable.will = will
@@ -222,6 +227,8 @@ class Router:
             self.deliver(route, variable.delivery(), 1)
         if route.full_receivers:
             self.deliver_full(route, variable.delivery(now), 1)
+        if added:
+            self._observers.notify(Observer.variable_added, variable)
         if route.watchers:
             self.teller.tell(
                 route.watchers,
