@@ -99,6 +99,9 @@ oversleeper/moisture| sensor UNIT=%               | 31                | unavaila
 oversleeper/plain   |                             | 32                | unavailable | unavailable | 32
 oversleeper/contact | binary_sensor               | ON                | unavailable | unavailable | on
 oversleeper/reset   | button                      |                   | unavailable | unavailable | unknown
+latecomer/moisture  | sensor UNIT=%               | 31                | 31          | ?           | 31
+latecomer/contact   | binary_sensor               | ON                | on          | ?           | on
+latecomer/expired   | binary_sensor EXPIRE=1      | ON                | unavailable | unavailable | unavailable
 house/note          |                             | homeassistant:42  | 42          | 42          | 42
 house/text          |                             | homeassistant:ON  | ON          | ON          | ON
 """
@@ -112,8 +115,10 @@ house/guest         |                             | guest:44          | 44      
 
 ABSENT: Final = ("dead", "ghost", "lost")
 """Devices that are lost long before the stop."""
-SLEEP_OVER: Final = 3
-"""Seconds that the oversleeper sleeps: it is awaited still when all stops, and not any more when all starts."""
+LATE: Final = 3
+"""Seconds that the latecomer sleeps: it is in time when all stops, and awaited like the others when all starts."""
+OPEN: Final = "?"
+"""A state that depends on the broker's own clock, which does not go on with Home Assistant's timers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,7 @@ class Past(House):
                     await self.publish(who, case.variable, value)
         for who in ABSENT:
             await self.lose(who)
+        await self.oversleep("oversleeper")
         await self.pass_time(11)
         if "former" in self.clients:
             await self.remove("former")
@@ -190,7 +196,7 @@ class Past(House):
     async def fall_asleep(self) -> None:
         """Let those sleep that do when all stops."""
         await self.sleep("sleeper", 3600)
-        await self.sleep("oversleeper", SLEEP_OVER)
+        await self.sleep("latecomer", LATE)
 
     def entity_of(self, case: Case) -> str:
         """Return the entity ID of a case, empty where it has none."""
@@ -228,7 +234,7 @@ class Past(House):
     async def unload(self) -> None:
         """Unload the entry, and set it up again."""
         await self.stop()
-        await self.oversleep_all()
+        await self.be_late()
 
     async def stop_home_assistant(self) -> None:
         """Let Home Assistant stop."""
@@ -285,9 +291,9 @@ class Past(House):
         assert self.entry.state is ConfigEntryState.SETUP_RETRY
         assert await self.hass.config_entries.async_unload(self.entry.entry_id)
 
-    async def oversleep_all(self) -> None:
-        """Let the time of the oversleeper, and of values that expire, pass while nothing runs."""
-        await asyncio.sleep(SLEEP_OVER + 0.2)
+    async def be_late(self) -> None:
+        """Let the time of the latecomer, and of values that expire, pass while nothing runs."""
+        await asyncio.sleep(LATE + 0.2)
 
     async def _until_saved(self) -> None:
         folder = Path(self.hass.config.path(DOMAIN))
@@ -309,6 +315,7 @@ class Past(House):
                     if case.definition
                 )
                 and (not approved or "=ASLEEP " in files.get("sleeper.txt", ""))
+                and (not approved or "| DEVICE=former |" not in values)
             )
 
         await until(is_saved)
@@ -377,7 +384,9 @@ async def check(past: Past, way: Callable[[Past], Awaitable[None]]) -> None:
             _expected(case.shown[: count + 1], before[case]) for count in range(3)
         ]
         found = [_since_the_stop(states) for states in seen[case]]
-        is_right = found == expected
+        is_right = found == expected or (
+            OPEN in case.shown and _is_open(found, case.shown)
+        )
         if not is_right:
             wrong.append(case.variable)
         told = (", ".join(states) or NO_STATE for states in (expected[-1], found[-1]))
@@ -393,6 +402,17 @@ def _expected(shown: tuple[str, ...], before: str) -> list[str]:
         return []
     states = [before if one == AS_BEFORE else one for one in shown]
     return distinct([UNAVAILABLE, *states])
+
+
+def _is_open(found: list[list[str]], shown: tuple[str, ...]) -> bool:
+    """Tell whether states are right where the one in the middle may be either."""
+    start, _, back = shown
+    first, _, last = found
+    return (
+        first == [UNAVAILABLE, start]
+        and last[-1] == back
+        and set(last) <= {UNAVAILABLE, start}
+    )
 
 
 def _since_the_stop(states: list[str]) -> list[str]:
@@ -412,7 +432,16 @@ def options() -> dict[str, Any]:
 @pytest.fixture
 def known() -> list[str]:
     """Return the IDs of the devices that are approved."""
-    return ["dead", "former", "ghost", "living", "lost", "oversleeper", "sleeper"]
+    return [
+        "dead",
+        "former",
+        "ghost",
+        "living",
+        "lost",
+        "latecomer",
+        "oversleeper",
+        "sleeper",
+    ]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -522,10 +551,6 @@ async def test_grace(
         assert house.shown("living/soil") == "5 on living"
     await house.come("sleeper")
     await house.pass_time(91)
-    assert house.shown("living/soil") == "unavailable on living"
-    assert house.shown("sleeper/soil") == "5 on sleeper"
-    await house.stop()
-    await house.start()
     assert house.shown("living/soil") == "unavailable on living"
     assert house.shown("sleeper/soil") == "5 on sleeper"
 
