@@ -810,12 +810,18 @@ async def test_owner_among_guests(house: House, steps: str) -> None:
     await Walk(house).go(steps)
 
 
-@pytest.mark.parametrize("kind", ACTIONS)
-@pytest.mark.parametrize("steps", cases(command=ORDERED))
+@pytest.mark.parametrize(
+    ("kind", "steps"),
+    [
+        pytest.param(kind, steps, id=f"{kind}: {name}")
+        for kind in ACTIONS
+        for name, steps in ORDERED.items()
+        # Nothing is published to a button.
+        if kind != "button" or "publishes" not in steps
+    ],
+)
 async def test_command(house: House, steps: str, kind: str) -> None:
     """A command goes to the owner, or else the publisher, that is there; where none is, the reason is told."""
-    if kind == "button" and "publishes" in steps:
-        pytest.skip("nothing is published to a button")
     await Walk(house, kind).go(steps)
 
 
