@@ -1,7 +1,8 @@
 """What is shown from the first moment of a start on: a house with every case in it, stopped in every way.
 
 The table says what each entity shows at the start, when those that did not come are given up, and when all
-are back. Every state is recorded: none may come between. With `-rA` the output shows the table as it went.
+are back. Every state is recorded: none may come between. With `-rA --show-capture=stdout` the output
+shows the table as it went.
 """
 
 import asyncio
