@@ -380,7 +380,11 @@ async def test_state_in_condition(
 
 
 @pytest.mark.parametrize("pattern", FILTERS)
-@pytest.mark.parametrize("kind", ["", "sensor UNIT=%", "switch", "number"])
+@pytest.mark.parametrize(
+    "kind",
+    ["", "sensor UNIT=%", "switch", "number"],
+    ids=["undescribed", "sensor", "switch", "number"],
+)
 async def test_first_value_in_action(
     hass: HomeAssistant,
     entry: MockConfigEntry,
