@@ -265,7 +265,7 @@ KINDS: Final[dict[str, tuple[str, list[str], dict[str, str]]]] = {
     "sensor": ("sensor UNIT=%", VALUES, {}),
     "number": ("number", VALUES, {}),
     "text": ("text", VALUES, {}),
-    "select": (f"select OPTIONS={','.join(VALUES)}", VALUES, {}),
+    "select": (f"select OPTIONS=0,{','.join(VALUES)}", VALUES, {}),
     "switch": ("switch", ["ON", "OFF"] * (QUICK // 2), {"ON": "on", "OFF": "off"}),
     "binary_sensor": (
         "binary_sensor",
