@@ -265,7 +265,7 @@ KINDS: Final[dict[str, tuple[str, list[str], dict[str, str]]]] = {
     "sensor": ("sensor UNIT=%", VALUES, {}),
     "number": ("number", VALUES, {}),
     "text": ("text", VALUES, {}),
-    "select": (f"select OPTIONS={','.join(VALUES)}", VALUES, {}),
+    "select": (f"select OPTIONS=0,{','.join(VALUES)}", VALUES, {}),
     "switch": ("switch", ["ON", "OFF"] * (QUICK // 2), {"ON": "on", "OFF": "off"}),
     "binary_sensor": (
         "binary_sensor",
@@ -380,7 +380,11 @@ async def test_state_in_condition(
 
 
 @pytest.mark.parametrize("pattern", FILTERS)
-@pytest.mark.parametrize("kind", ["", "sensor UNIT=%", "switch", "number"])
+@pytest.mark.parametrize(
+    "kind",
+    ["", "sensor UNIT=%", "switch", "number"],
+    ids=["undescribed", "sensor", "switch", "number"],
+)
 async def test_first_value_in_action(
     hass: HomeAssistant,
     entry: MockConfigEntry,
