@@ -5,11 +5,11 @@ from typing import override
 
 from homeassistant.components.button import ButtonEntity
 from homeassistant.const import EntityCategory, Platform
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import DeviceState
-from .const import PERMIT_DEFAULT, WIRE_PRESS
+from .const import PERMIT_DEFAULT
 from .entity import DeviceEntity, TextMqEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
@@ -70,17 +70,12 @@ class DisconnectButton(DeviceEntity, ButtonEntity):
         await self.data.actions.disconnect(self.device.id)
 
 
-class VariableButton(VariableEntity, ButtonEntity):
+class VariableButton(VariableEntity[None], ButtonEntity):
     """A variable without a value, which is pressed."""
 
     PLATFORM = Platform.BUTTON
 
     @override
-    @callback
-    def show_text(self, text: str | None) -> None:
-        """Take no value: a button has none."""
-
-    @override
     async def async_press(self) -> None:
         """Tell the device that it was pressed."""
-        await self.async_command(WIRE_PRESS)
+        await self.async_command(None)

@@ -25,14 +25,21 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 from tests.broker.encryption import client_context
 
+from .announced import Announced, announced_warnings
 from .client import Client
 from .slow_broker import SlowBroker
 
+__all__ = ["announced_warnings"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Pass over a warning of Home Assistant's own web server."""
+    """Pass over a warning of Home Assistant's own web server; know our marker."""
     config.addinivalue_line(
         "filterwarnings", "ignore::aiohttp.web_exceptions.NotAppKeyWarning"
+    )
+    config.addinivalue_line(
+        "markers",
+        "announced_warnings(*expressions, sometimes=()): the lines at warning or above that a test is to log",
     )
 
 
@@ -53,9 +60,9 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
 
 @pytest.fixture(autouse=True)
 def use_sockets_and_integration(
-    socket_enabled: None, request: pytest.FixtureRequest
+    announced_warnings: Announced, socket_enabled: None, request: pytest.FixtureRequest
 ) -> None:
-    """Allow loopback sockets, and the integration to be found."""
+    """Allow loopback sockets, and the integration to be found; what is logged till the very end is judged."""
     if "recorder_mock" in request.fixturenames:
         # It has to be there before Home Assistant is.
         request.getfixturevalue("recorder_mock")

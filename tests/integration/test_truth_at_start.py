@@ -432,6 +432,11 @@ def known() -> list[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.announced_warnings(
+    "'trap' trigger: In 'numeric_state' condition",
+    "is text where a number is expected",
+    sometimes=("Unable to remove unknown job listener",),
+)
 async def test_every_case(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect, way: str
 ) -> None:
@@ -443,6 +448,11 @@ async def test_every_case(
 @pytest.mark.parametrize("known", [[]])
 @pytest.mark.parametrize("access", ["open"])
 @pytest.mark.parametrize("way", ["unloaded", "Home Assistant stopped", "crashed"])
+@pytest.mark.announced_warnings(
+    "'trap' trigger: In 'numeric_state' condition",
+    "is text where a number is expected",
+    sometimes=("Unable to remove unknown job listener",),
+)
 async def test_every_case_where_anybody_may_come(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect, way: str
 ) -> None:
@@ -469,6 +479,9 @@ KINDS: Final = {
 
 @pytest.mark.parametrize(
     ("definition", "published", "shown", "is_number"), KINDS.values(), ids=KINDS
+)
+@pytest.mark.announced_warnings(
+    sometimes=("'living/code' is text where a number is expected",)
 )
 async def test_number_or_text(
     hass: HomeAssistant,

@@ -792,6 +792,7 @@ class Walk:
     "steps",
     cases(ORDERS, BOARDS, SHARED, WILLS, REMOVED, RESTARTS),
 )
+@pytest.mark.announced_warnings(sometimes=("is described by device '.*' as well",))
 async def test_owner(house: House, steps: str) -> None:
     """A value is on its owner's page, by one entity for good, and available while one of those that count is there."""
     await Walk(house).go(steps)
@@ -813,6 +814,13 @@ async def test_owner_among_guests(house: House, steps: str) -> None:
         # Nothing is published to a button.
         if kind != "button" or "publishes" not in steps
     ],
+)
+@pytest.mark.announced_warnings(
+    sometimes=(
+        "is described by device '.*' as well",
+        "are missing or not currently available",
+        "is text where a number is expected",
+    )
 )
 async def test_command(house: House, steps: str, kind: str) -> None:
     """A command goes to the owner, or else the publisher, that is there; where none is, the reason is told."""
@@ -1001,6 +1009,7 @@ MOVES: Final = {
 
 
 @pytest.mark.parametrize("steps", cases(MOVES))
+@pytest.mark.announced_warnings(sometimes=("is described by device '.*' as well",))
 async def test_what_a_person_has_set_stays(
     hass: HomeAssistant, house: House, steps: str
 ) -> None:
@@ -1046,6 +1055,7 @@ async def test_what_a_person_has_set_stays(
     assert found.name.endswith("My thing")
 
 
+@pytest.mark.announced_warnings("is described by device '.*' as well")
 async def test_moved_entities_outlive_the_former_owner(
     hass: HomeAssistant, house: House
 ) -> None:
@@ -1080,6 +1090,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture, *words: str) -> list[str]:
     ]
 
 
+@pytest.mark.announced_warnings("is described by device '.*' as well")
 async def test_two_that_describe(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1107,6 +1118,7 @@ async def test_two_that_publish(house: House, caplog: pytest.LogCaptureFixture) 
     assert not warnings_of(caplog)
 
 
+@pytest.mark.announced_warnings("is described by device '.*' as well")
 async def test_the_text_of_the_second_description(
     hass: HomeAssistant, house: House
 ) -> None:
