@@ -32,8 +32,10 @@ class Trouble(StrEnum):
 ENDED_BY_KEY: Final = (Trouble.WRONG_KEY, Trouble.NO_KEY, Trouble.DAMAGED_KEY)
 """Put right by entering the device's key."""
 
-ENDED_BY_CONNECTING: Final = frozenset(Trouble) - {Trouble.FLAPPING, Trouble.STALE}
-"""Put right where the device is connected and makes no more trouble."""
+ENDED_BY_CONNECTING: Final = frozenset(
+    {Trouble.PLAIN_TEXT, Trouble.OTHER_ID, *ENDED_BY_KEY}
+)
+"""Put right where the device is connected."""
 
 VIOLATIONS: Final = 10
 """What a device may try in vain before it is told of: once is no habit."""
@@ -55,6 +57,8 @@ class DeviceIssues(Observer):
         self._told: dict[tuple[Trouble, str], float] = {}
         """When each was last so, by the broker's monotonic clock."""
         self._violations: Counter[str] = Counter()
+        self._violated: set[str] = set()
+        """Devices that have tried what they may not since the last refresh."""
         self._stale: dict[str, dict[Variable, str]] = {}
         """Variables that devices do not describe any more, with their sets' tokens, by device ID."""
         self.key_failures = 0
@@ -92,7 +96,8 @@ class DeviceIssues(Observer):
     @callback
     def forget(self, device_id: str, troubles: Collection[Trouble] = Trouble) -> None:
         """Tell no more of a device's troubles."""
-        self._violations.pop(device_id, None)
+        if Trouble.FORBIDDEN in troubles:
+            self._violations.pop(device_id, None)
         for trouble, other in tuple(self._told):
             if other == device_id and trouble in troubles:
                 self._delete(trouble, device_id)
@@ -105,6 +110,10 @@ class DeviceIssues(Observer):
             connected = self._broker.state(device_id) is DeviceState.CONNECTED
             if last <= quiet and connected and trouble is not Trouble.STALE:
                 self._delete(trouble, device_id)
+        for device_id in self._violations.keys() - self._violated:
+            if (Trouble.FORBIDDEN, device_id) not in self._told:
+                del self._violations[device_id]
+        self._violated.clear()
 
     @callback
     def stop(self) -> None:
@@ -121,7 +130,7 @@ class DeviceIssues(Observer):
     def _delete(self, trouble: Trouble, device_id: str) -> None:
         del self._told[trouble, device_id]
         if trouble is Trouble.FORBIDDEN:
-            del self._violations[device_id]
+            self._violations.pop(device_id, None)
         elif trouble is Trouble.STALE:
             del self._stale[device_id]
         ir.async_delete_issue(self._hass, DOMAIN, f"{trouble}_{device_id}")
@@ -158,6 +167,7 @@ class DeviceIssues(Observer):
     @override
     def device_violated(self, device: Device, detail: str) -> None:
         self._violations[device.id] += 1
+        self._violated.add(device.id)
         if self._violations[device.id] >= VIOLATIONS:
             self.create(Trouble.FORBIDDEN, device.id, detail=detail)
 
