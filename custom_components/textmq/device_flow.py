@@ -93,6 +93,8 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         """Make the key that is shown if one is asked for."""
         self._key = make_key()
         self._device_id = ""
+        self._old_id = ""
+        """The ID of the device that is replaced, as a person has seen it."""
         self._name = ""
         self._warned_of = ""
         """The ID that a person was asked about, since another one differs by case alone."""
@@ -224,8 +226,10 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Show a new key, and use it from now on."""
-        if user_input is None:
-            device_id = self._subentry.data[CONF_DEVICE_ID]
+        device_id = self._subentry.data[CONF_DEVICE_ID]
+        if user_input is None or device_id != self._device_id:
+            # It may have been replaced since: what is shown has its ID.
+            self._device_id = device_id
             return await self._async_show_key("new_key", device_id)
         return self._update({CONF_KEY: self._key})
 
@@ -270,7 +274,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         if CONF_REPLACES in self._subentry.data:
             return self.async_abort(reason="replacing")
         errors: dict[str, str] = {}
-        if user_input is not None:
+        if user_input is not None and old == self._old_id:
             device_id = user_input[CONF_DEVICE_ID]
             errors = self._check_encrypted(user_input)
             if device_id != old:
@@ -280,6 +284,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
                 if user_input[CONF_ENCRYPTED]:
                     return await self.async_step_replace_key()
                 return await self._async_replace(None)
+        self._old_id = old
         schema = probatio.Schema(
             {
                 probatio.Required(CONF_DEVICE_ID): TextSelector(),
@@ -308,8 +313,9 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         """Let a board take over all that belongs to the one before."""
         subentry, new = self._subentry, self._device_id
         old = subentry.data[CONF_DEVICE_ID]
-        if CONF_REPLACES in subentry.data:
-            return self.async_abort(reason="replacing")
+        if old != self._old_id or CONF_REPLACES in subentry.data:
+            # It has been replaced since: that is shown first.
+            return await self.async_step_replace()
         if key is None and self._needs_key:
             return self.async_abort(reason="key_needed")
         if new != old and new in self._known_ids:
