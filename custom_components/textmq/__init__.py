@@ -84,7 +84,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bo
     async def update(_hass: HomeAssistant, _entry: TextMqConfigEntry) -> None:
         await hub.async_update()
 
-    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
+    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, stop))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(update))
     _announce(hass, entry)

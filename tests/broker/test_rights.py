@@ -14,10 +14,14 @@ from custom_components.textmq.broker.core.access import (
     Verdict,
 )
 from custom_components.textmq.broker.core.broker import Broker
-from custom_components.textmq.broker.core.devices import Device
+from custom_components.textmq.broker.core.devices import Device, DeviceState
 from custom_components.textmq.broker.core.limits import Limits
 from custom_components.textmq.broker.core.observers import Observer
-from custom_components.textmq.broker.protocol.reasons import BadReason, Refusal
+from custom_components.textmq.broker.protocol.reasons import (
+    BadReason,
+    CloseReason,
+    Refusal,
+)
 
 from .inprocess import Clock, Peer, make_broker
 
@@ -284,6 +288,78 @@ def test_a_sleepers_will_needs_the_right(
     clock.time += 11
     broker.tick()
     assert broker.variables.get("lock") is None
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+def test_a_device_that_is_kept_out_leaves_no_will(
+    broker: Broker, free: Peer, clock: Clock, asleep: bool
+) -> None:
+    """A person has said that nothing comes from it any more; nobody waits for it either."""
+    free.ask("COMMAND=WILL | VARIABLE=lock | VALUE=open")
+    if asleep:
+        free.send("COMMAND=CLOSE | SLEEP=10")
+    gone: list[tuple[str, DeviceState, CloseReason]] = []
+
+    class Watching(Observer):
+        @override
+        def device_disconnected(self, device: Device, reason: CloseReason) -> None:
+            gone.append((device.id, device.state, reason))
+
+    broker.observe(Watching())
+    broker.refuse("free")
+    assert gone == [("free", DeviceState.DISCONNECTED, CloseReason.DENIED)]
+    assert not broker.may_be_there("free")
+    clock.time += 11
+    broker.tick()
+    assert broker.variables.get("lock") is None
+    assert len(gone) == 1
+
+
+def test_a_will_of_a_device_that_is_kept_out_before_it_is_known(
+    broker: Broker, free: Peer, clock: Clock
+) -> None:
+    """Who is kept out may be said after the sleepers were taken from file."""
+    free.ask("COMMAND=WILL | VARIABLE=lock | VALUE=open")
+    free.send("COMMAND=CLOSE | SLEEP=10")
+    broker.access.refused.add("free")
+    clock.time += 11
+    broker.tick()
+    assert broker.variables.get("lock") is None
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+def test_a_device_that_is_revoked_while_it_is_lost(
+    broker: Broker, free: Peer, clock: Clock, asleep: bool
+) -> None:
+    """An observer may do so: the device has no rights of its own any more, and leaves no will by those of all."""
+    other = Peer(broker)
+    broker.approve("other")
+    other.send("COMMAND=ID | ID=other")
+    free.ask("COMMAND=WILL | VARIABLE=lock | VALUE=open")
+    broker.set_rights("free", GARDEN)
+
+    class Revoking(Observer):
+        @override
+        def device_lost(self, device: Device) -> None:
+            broker.revoke("free")
+
+        @override
+        def device_disconnected(self, device: Device, reason: CloseReason) -> None:
+            if reason is CloseReason.LOST:
+                broker.revoke("free")
+
+    broker.observe(Revoking())
+    if asleep:
+        # The first of two that are lost in one look at the clock; the other one is forgotten by it.
+        other.send("COMMAND=CLOSE | SLEEP=10")
+        free.send("COMMAND=CLOSE | SLEEP=10")
+        broker.devices.enter("free")
+        clock.time += 11
+        broker.tick()
+    else:
+        free.session.lost()
+    assert broker.variables.get("lock") is None
+    assert not broker.access.knows("free")
 
 
 @pytest.mark.parametrize("retain", ["YES", "NO"])

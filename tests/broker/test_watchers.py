@@ -204,3 +204,44 @@ def test_many_publishes_that_are_watched_take_more_than_a_slice() -> None:
     assert told == ["first", *numbers]
     assert _values(reader, "v") == numbers
     assert peer.take() == [OK] * 100
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COMMAND=PUB | VARIABLE=a/v | VALUE=1",
+        "COMMAND=PUB | VARIABLE=a/v | VALUE=1 | SEQ=1",
+        "COMMAND=PUB | VARIABLE=a/v | VALUE=1 | RETAIN=NO",
+        "COMMAND=PUB | VARIABLE=a/new | VALUE=1",
+        "COMMAND=PUB | VARIABLE=a/new | VALUE=1 | RETAIN=NO",
+        "COMMAND=WILL | VARIABLE=a/v | VALUE=1",
+        "",
+    ],
+)
+def test_one_publish_is_one_object(broker: Broker, line: str) -> None:
+    """All watchers of a publish get the same object, so that they can tell whether it is the same publish."""
+    broker.publish("a/v", "0", device="x")
+    told: list[list[Publication]] = [[], [], [], []]
+    for watched, pattern in zip(told, ("a/v", "a/v", "a/+", "#"), strict=True):
+        broker.watch(pattern, watched.append)
+    peer = Peer(broker, "a")
+    if line:
+        peer.send(line)
+        peer.session.lost()
+    else:
+        broker.publish("a/v", "1", device="x")
+    *exact, level, everything = told
+    assert len(everything) == len(level) == 1
+    assert level[0] is everything[0]
+    assert everything[0].will == ("WILL" in line)
+    for one in exact if everything[0].name == "a/v" else ():
+        assert len(one) == 1
+        assert one[0] is everything[0]
+
+
+def test_two_publishes_are_two_objects(broker: Broker) -> None:
+    """Also where they are equal in every word, and told together."""
+    told: list[Publication] = []
+    broker.watch("#", told.append)
+    Peer(broker).send(*["COMMAND=PUB | VARIABLE=v | VALUE=1"] * 5)
+    assert len({id(one) for one in told}) == 5

@@ -73,8 +73,15 @@ class ApprovedDevices(Observer):
 
     # Devices
 
+    async def start(self) -> None:
+        """Approve the devices of the subentries, before any client is served, and show them."""
+        self._begin_replacements()
+        await self._tell()
+        self._show()
+
     async def follow(self) -> None:
         """Approve, rename, replace and revoke devices, after the subentries have changed."""
+        self._begin_replacements()
         self._show()
         async with self._telling:
             await self._tell()
@@ -93,15 +100,19 @@ class ApprovedDevices(Observer):
         }
 
     @callback
-    def _show(self) -> None:
-        """Bring the device pages up to date."""
-        wanted = self._subentries()
-        for device_id, subentry in wanted.items():
+    def _begin_replacements(self) -> None:
+        """Bring the registries up to date with the devices that replace others."""
+        for device_id, subentry in self._subentries().items():
             old = subentry.data.get(CONF_REPLACES)
-            if old is not None and device_id not in self._shown:
+            if old is not None and not self._replacement.is_replaced(old):
                 self._replacement.begin(old, device_id)
                 if replaced := self._shown.pop(old, None):
                     self._shown[device_id] = replaced
+
+    @callback
+    def _show(self) -> None:
+        """Bring the device pages up to date."""
+        wanted = self._subentries()
         for device_id in self._shown.keys() - wanted.keys():
             del self._shown[device_id]
             self._devices.remove(device_id)

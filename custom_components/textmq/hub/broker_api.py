@@ -137,8 +137,8 @@ class BrokerApi(Protocol):
     def state(self, device_id: str) -> DeviceState:
         """Return where a device is."""
 
-    def may_be_there(self, device_id: str) -> bool:
-        """Tell whether a device is connected, asleep in time, or was so before the start and may come yet."""
+    def was_here(self, device_id: str) -> bool:
+        """Tell whether an approved device is connected or asleep within its time, or was when the broker stopped."""
 
     def knows(self, device_id: str) -> bool:
         """Tell whether a device is approved."""

@@ -1,6 +1,6 @@
 """The devices of the broker as Home Assistant shows them: registry, availability, events."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 import re
 from typing import Final, override
 
@@ -67,6 +67,7 @@ class ShownDevices(Observer):
         self._registry = dr.async_get(hass)
         self._by_id: dict[str, ShownDevice] = {}
         self._move: Callable[[str], None] = lambda device_id: None
+        self._was_here: Callable[[str], bool] = lambda device_id: False
         self.broker_device: ShownDevice
         """The broker itself, and all variables that belong to no device."""
 
@@ -98,14 +99,16 @@ class ShownDevices(Observer):
         That is its owner, or the device that published it last; what no device describes may be
         Home Assistant's or a guest's. A will is true while its device is away.
         """
-        if variable.will or self._is_there(variable.owner):
+        if variable.will or self.is_there(variable.owner):
             return True
         publisher = variable.device
         if publisher and publisher != names.HOME_ASSISTANT:
-            return self._is_there(publisher)
+            return self.is_there(publisher)
         return not may_own(variable.described_by)
 
-    def _is_there(self, device_id: str) -> bool:
+    @callback
+    def is_there(self, device_id: str) -> bool:
+        """Tell whether a device is connected or asleep, or was so until a moment ago."""
         device = self._by_id.get(device_id)
         if device is None:
             return self._broker.state(device_id) is not DeviceState.DISCONNECTED
@@ -114,10 +117,10 @@ class ShownDevices(Observer):
     # Life
 
     @callback
-    def start(self, present: Collection[str]) -> None:
+    def start(self, was_here: Callable[[str], bool]) -> None:
         """Show the broker, and the devices of former runs that no person approved.
 
-        present are those that were here at the end of the former run: they may come back soon.
+        was_here tells whether a device was here at the end of the former run: it may come back soon.
         """
         entry = self._registry.async_get_or_create(
             config_entry_id=self._entry.entry_id,
@@ -130,7 +133,7 @@ class ShownDevices(Observer):
         )
         self.broker_device = ShownDevice(self._hass, entry, "")
         self._queue.add_broker(self.broker_device)
-        self._present = present
+        self._was_here = was_here
         for entry in dr.async_entries_for_config_entry(
             self._registry, self._entry.entry_id
         ):
@@ -180,11 +183,8 @@ class ShownDevices(Observer):
             via_device_id=self.broker_device.registry_id,
         )
         device = self._by_id[device_id] = ShownDevice(self._hass, entry, device_id)
-        here = self._broker.state(device_id) is not DeviceState.DISCONNECTED
-        device.available = (
-            here or device_id in self._present or self._broker.may_be_there(device_id)
-        )
-        if not here:
+        device.available = self._was_here(device_id)
+        if self._broker.state(device_id) is DeviceState.DISCONNECTED:
             device.update(available=False, grace=START_GRACE.total_seconds())
         self._queue.add_device(device)
         self._move(device_id)

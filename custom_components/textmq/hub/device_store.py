@@ -1,5 +1,6 @@
 """What is remembered of devices over a restart: where they were last seen, whether they were here, until when they sleep."""
 
+from collections.abc import Callable
 from contextlib import suppress
 import json
 from pathlib import Path
@@ -41,6 +42,7 @@ class DeviceStore(Observer):
             hass, _VERSION, f"{DOMAIN}.devices", atomic_writes=True
         )
         self._broker: BrokerApi | None = None
+        self._is_there: Callable[[str], bool] = lambda device_id: False
         self._scheduled = False
 
     async def async_load(self) -> dict[str, RememberedDevice]:
@@ -54,9 +56,10 @@ class DeviceStore(Observer):
         return remembered
 
     @callback
-    def follow(self, broker: BrokerApi) -> None:
+    def follow(self, broker: BrokerApi, is_there: Callable[[str], bool]) -> None:
         """Remember the devices of a broker from now on, which knows all that was loaded."""
         self._broker = broker
+        self._is_there = is_there
 
     async def async_save(self) -> bool:
         """Write the devices now; returns whether they are in the file.
@@ -85,7 +88,7 @@ class DeviceStore(Observer):
     def _snapshot(self) -> dict[str, dict[str, Any]]:
         self._scheduled = False
         assert self._broker is not None
-        return snapshot(self._broker)
+        return snapshot(self._broker, self._is_there)
 
     @callback
     def _save_soon(self) -> None:
@@ -109,7 +112,9 @@ class DeviceStore(Observer):
         self._save_soon()
 
 
-def snapshot(broker: BrokerApi) -> dict[str, dict[str, Any]]:
+def snapshot(
+    broker: BrokerApi, is_there: Callable[[str], bool]
+) -> dict[str, dict[str, Any]]:
     """Return what is to be remembered of the devices of a broker."""
     now = broker.now()
     since = now - broker.clock()
@@ -118,8 +123,7 @@ def snapshot(broker: BrokerApi) -> dict[str, dict[str, Any]]:
             device.address,
             now if device.state is DeviceState.CONNECTED else device.last_seen,
             device.asleep_until and device.asleep_until + since,
-            present=broker.may_be_there(device.id)
-            or device.state is not DeviceState.DISCONNECTED,
+            present=is_there(device.id),
         )._asdict()
         for device in broker.devices
     }

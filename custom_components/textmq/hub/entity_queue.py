@@ -1,6 +1,7 @@
 """How entities come into Home Assistant: what each platform makes, and a queue of new ones."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from ..broker import Publication, Variable
+from ..const import LOGGER
 from .shown_device import ShownDevice
 
 BATCH: Final = 20
@@ -73,6 +75,7 @@ class EntityQueue:
         self._factories: dict[Platform, EntityFactories] = {}
         self._new: dict[Entity, tuple[Platform, ShownDevice]] = {}
         self._adding: asyncio.Task[None] | None = None
+        self._held: deque[Callable[[], None]] = deque()
 
     @callback
     def register(self, platform: Platform, factories: EntityFactories) -> None:
@@ -114,9 +117,30 @@ class EntityQueue:
         if self._adding is not None:
             await asyncio.wait((self._adding,))
 
+    @callback
+    def after_added(self, work: Callable[[], None]) -> None:
+        """Do work in its order, at once or after the entities that are being added now.
+
+        What triggers automations comes after the entities that show it.
+        """
+        if not self._held and not self._is_adding:
+            work()
+            return
+        self._held.append(work)
+        if len(self._held) == 1:
+            self._entry.async_create_task(self._hass, self._do_held(), "textmq held")
+
+    async def _do_held(self) -> None:
+        await self.async_added()
+        while self._held:
+            work = self._held.popleft()
+            try:
+                work()
+            except Exception:  # noqa: BLE001
+                LOGGER.exception("What waited for entities failed")
+
     @property
-    def busy(self) -> bool:
-        """Whether entities are being added."""
+    def _is_adding(self) -> bool:
         return self._adding is not None and not self._adding.done()
 
     @property
@@ -133,7 +157,7 @@ class EntityQueue:
     def _add(self, platform: Platform, device: ShownDevice, entity: Entity) -> None:
         """Add an entity soon, together with others."""
         self._new[entity] = (platform, device)
-        if not self.busy:
+        if not self._is_adding:
             self._adding = self._entry.async_create_task(
                 self._hass, self._add_all(), "textmq entities"
             )

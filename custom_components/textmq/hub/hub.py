@@ -18,7 +18,7 @@ from ..const import DOMAIN, REFRESH
 from . import issues
 from .actions import Actions
 from .approved_devices import ApprovedDevices
-from .broker_api import BrokerApi, BrokerGone
+from .broker_api import BrokerApi, BrokerGone, RememberedDevice
 from .device_classes import home_assistant_rules
 from .device_issues import DeviceIssues
 from .device_registry import ShownDevices
@@ -61,7 +61,7 @@ class Hub:
         self._entry = entry
         self._settings = Settings.read(entry)
         self._store = DeviceStore(hass)
-        self._present: set[str] = set()
+        self._remembered: Mapping[str, RememberedDevice] = {}
         self._on_stop: list[CALLBACK_TYPE] = []
         self._stopped = False
         broker = self._broker = make_broker(hass, entry)
@@ -92,7 +92,7 @@ class Hub:
             device_issues,
             warn_once,
         )
-        self._inbox = Inbox(hass, entry, devices, queue)
+        self._inbox = Inbox(hass, devices, queue)
         self.runtime_data = RuntimeData(
             hass=hass,
             broker=broker,
@@ -114,18 +114,16 @@ class Hub:
         """Take what is stored, and hold the port. Raises OSError where the folder or the port can't be had."""
         remembered = await self._store.async_load()
         await self._broker.open(remembered)
-        self._store.follow(self._broker)
-        self._present = {
-            device_id for device_id, device in remembered.items() if device.present
-        }
+        self._store.follow(self._broker, self.runtime_data.devices.is_there)
+        self._remembered = remembered
         await self._follow_time_zone()
 
     async def async_serve(self) -> None:
         """Show what there is, now that the platforms are set up, and serve clients last of all."""
         hass, broker, rooms = self._hass, self._broker, self.runtime_data
         self._check(dt_util.utcnow())
-        rooms.devices.start(self._present)
-        await rooms.approved.follow()
+        rooms.devices.start(self._was_here)
+        await rooms.approved.start()
         await rooms.discovery.refuse_ignored()
         self._on_stop += [
             *map(
@@ -154,6 +152,17 @@ class Hub:
         self._on_stop.append(async_at_started(hass, self._take_messages))
         async_dispatcher_send(hass, SIGNAL_STARTED, rooms)
         broker.serve()
+
+    @callback
+    def _was_here(self, device_id: str) -> bool:
+        """Tell whether a device was here when Home Assistant stopped, or is within its sleep."""
+        if self._broker.knows(device_id):
+            return self._broker.was_here(device_id)
+        remembered = self._remembered.get(device_id)
+        if remembered is None or not remembered.present:
+            return False
+        until = remembered.asleep_until
+        return until is None or until > self._broker.now()
 
     @callback
     def _take_messages(self, _hass: HomeAssistant) -> None:

@@ -24,6 +24,7 @@ from ..broker import (
     names,
     posix_time_zone,
 )
+from ..broker.core.stored import DEVICE_PREFIX
 from .broker_api import (
     Approval,
     BrokerApi,
@@ -161,7 +162,11 @@ class LocalBroker(BrokerApi):
         return device.state if device else DeviceState.DISCONNECTED
 
     @override
-    def may_be_there(self, device_id: str) -> bool:
+    def was_here(self, device_id: str) -> bool:
+        if self.state(device_id) is DeviceState.ASLEEP:
+            # One that has slept beyond its time is given a while, but nothing is known of it.
+            presence = self._broker.variables.get(f"{DEVICE_PREFIX}{device_id}")
+            return presence is None or bool(presence.value)
         return self._broker.may_be_there(device_id)
 
     @override
@@ -221,11 +226,12 @@ class LocalBroker(BrokerApi):
         now = self._broker.now()
         for device_id, device in devices.items():
             until = device.asleep_until
+            left = None if until is None or until <= now else until - now
             self._broker.archive.restore_device(
                 device_id,
                 address=device.address,
                 last_seen=device.last_seen,
-                sleep=None if until is None else max(until - now, 0),
+                sleep=left,
             )
 
     @override

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from itertools import batched
 from typing import Final, override
 
@@ -122,7 +123,7 @@ class VariableEntities(Observer):
         def told(publication: Publication) -> None:
             if (entity := self._by_name.get(publication.name)) is not None:
                 entity.show_at_once(publication)
-            watcher(publication)
+            self._queue.after_added(partial(watcher, publication))
 
         return self._broker.watch(pattern, told)
 

@@ -283,13 +283,22 @@ class Approval:
         self._presence.follow_access()
 
     def refuse(self, device_id: str) -> None:
-        """Keep a device out from now on; one that waits is told so, one that is in is closed."""
+        """Keep a device out from now on; one that waits is told so, one that is in is closed.
+
+        One that sleeps is not waited for any more.
+        """
         self._access.known.discard(device_id)
         self._access.refused.add(device_id)
         if session := self.waiting.get(device_id):
             session.refuse(Refusal(BadReason.DENIED, "this device is kept out"))
         self._presence.follow_access()
         self._close_device(device_id, CloseReason.DENIED)
+        device = self._devices.get(device_id)
+        if device is not None and device.asleep_until is not None:
+            device.asleep_until = device.will = None
+            self._observers.notify(
+                Observer.device_disconnected, device, CloseReason.DENIED
+            )
 
     def permit(self, seconds: float) -> None:
         """Let new devices in for a time, those that wait at once; 0 ends it."""
@@ -336,12 +345,21 @@ class Approval:
 
     def revoke(self, device_id: str) -> None:
         """Forget a device: it is not known any more, its connection and its messages are gone."""
+        self._expel(device_id)
+        self._records.forget(device_id)
+
+    def replace(self, device_id: str, heir: str) -> None:
+        """Forget a device, and let another one have the messages that wait for it."""
+        self._expel(device_id)
+        self._mailbox.hand_over(device_id, heir)
+        self._records.forget(device_id)
+
+    def _expel(self, device_id: str) -> None:
         self._access.known.discard(device_id)
         self._access.keys.pop(device_id, None)
         self._access.rights.pop(device_id, None)
         self._presence.follow_access()
         self._close_device(device_id, CloseReason.REVOKED)
-        self._records.forget(device_id)
 
     def _close_device(self, device_id: str, reason: CloseReason) -> bool:
         device = self._devices.get(device_id)
@@ -382,7 +400,10 @@ class Approval:
             if reason is not CloseReason.SHUTDOWN:
                 self._presence.disconnected(device)
             self._observers.notify(Observer.device_disconnected, device, reason)
-        if will is not None and reason not in CLOSES_WITHOUT_WILL:
+        if will is None or reason in CLOSES_WITHOUT_WILL:
+            return
+        # An observer may have forgotten the device: it has no rights then that would bound its will.
+        if device is None or self._devices.get(device.id) is device:
             self._records.publish_will(will, device.id if device else "")
 
     def _remember_guest(self, session: Applicant) -> None:

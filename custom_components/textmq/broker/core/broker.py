@@ -1,7 +1,7 @@
 """The broker: what Home Assistant and the server need of its rooms."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 import time
 
 from ..protocol.definitions import Definition, Rules
@@ -66,6 +66,7 @@ class Broker:
         self._presence = rooms.presence
         self._records = rooms.records
         self._approval = rooms.approval
+        self._replacement = rooms.replacement
         self._sys_tree = rooms.sys_tree
         self._commands = rooms.commands
         self._fast_path = rooms.fast_path
@@ -291,6 +292,14 @@ class Broker:
             self._records.forget_variables(device_id, delete=delete_variables)
         )
         self.flush()
+
+    def replace_device(self, old: str, new: str) -> Iterator[None]:
+        """Put a device in the place of another one, which is forgotten: variables and messages become its own.
+
+        The caller drives it, one short step after the other (protocol B6). Who is known, and by
+        which key, is the caller's to say. Raises Refusal (bad-name) at once.
+        """
+        return self._replacement.replace(old, new)
 
     def know(self, device_ids: Iterable[str]) -> None:
         """Know devices from now on; those that wait are not let in by it."""

@@ -57,16 +57,17 @@ class Descriptions:
             return
         added = variable.is_new
         changed = definition != variable.definition
-        taken = variable.described_by != by and may_own(variable.described_by)
+        former = variable.described_by
+        contested = may_own(former) and variable.owner != by
         self._sets.leave(variable)
         variable.definition, variable.described_by = definition, by
-        self._owners.described(variable, taken=taken)
+        self._owners.described(variable, contested=contested)
         router.follow_secrets(variable)
         self._changes.add(variable)
-        self._tell(variable, changed=changed)
+        self.tell(variable, changed=changed)
         if added:
             self._observers.notify(Observer.variable_added, variable)
-        elif changed:
+        elif changed or by != former:
             self._observers.notify(Observer.variable_described, variable)
 
     def check_secrets(
@@ -101,9 +102,9 @@ class Descriptions:
         """Let a variable belong to the device that has described it, where its owner is away."""
         if self._owners.claimed(variable):
             self._changes.add(variable)
-            self._tell(variable, changed=False)
+            self.tell(variable, changed=False)
 
-    def _tell(self, variable: Variable, *, changed: bool) -> None:
+    def tell(self, variable: Variable, *, changed: bool) -> None:
         """Tell those that want descriptions; one with the same text says more only in the full form."""
         blobs = {full: variable.describe(full=full) for full in (False, True)}
         for reader, wishes in self._router.readers(variable.name).items():
@@ -131,4 +132,4 @@ class Descriptions:
         self._owners.published(variable)
         self._changes.add(variable)
         if variable.definition is not None:
-            self._tell(variable, changed=False)
+            self.tell(variable, changed=False)

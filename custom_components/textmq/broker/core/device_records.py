@@ -116,7 +116,12 @@ class DeviceRecords:
         """Look for devices that have not come back within their time, step by step."""
         now = self._clock()
         for device in tuple(self._devices):
-            if device.asleep_until is not None and device.asleep_until <= now:
+            if (
+                device.asleep_until is not None
+                and device.asleep_until <= now
+                # It may have been forgotten since the first step.
+                and self._devices.get(device.id) is device
+            ):
                 will, device.will, device.asleep_until = device.will, None, None
                 self._presence.lost(device)
                 if will is not None:
@@ -125,7 +130,9 @@ class DeviceRecords:
             yield
 
     def publish_will(self, will: Will, device_id: str) -> None:
-        """Publish the will of a client that is lost, "" for one without an ID."""
+        """Publish the will of a client that is lost, "" for one without an ID; not of one that is kept out."""
+        if device_id in self._access.refused:
+            return
         if not self._access.rights_of(device_id).may_write(will.name):
             return
         try:

@@ -271,6 +271,15 @@ class Mailbox:
             if message.receipt and str(message.receipt) == number:
                 self._kept.remove(message)
 
+    def hand_over(self, device_id: str, heir: str) -> None:
+        """Keep for another device, or give it, what is kept for one that is not connected any more."""
+        self._kept.hand_over(device_id, heir)
+        device = self._devices.get(heir)
+        if device is not None:
+            if device.uses_receipts:
+                self._number_all(device)
+            self._tell(device)
+
     def forget(self, device_id: str) -> None:
         """Drop what is kept for a device."""
         for message in self._kept.of(device_id):

@@ -230,6 +230,21 @@ class KeptMessages:
         else:
             self._changes.drop(message.name)
 
+    def hand_over(self, device_id: str, heir: str) -> None:
+        """Keep for another device what is kept for one; numbers that this one was told are not the other's."""
+        moved = self.of(device_id)
+        self._by_device.pop(device_id, None)
+        for message in moved:
+            message.device = heir
+            message.outbox, message.handing = None, False
+            message.receipt = message.written = 0
+            message.is_number_stored = False
+            self.changed(message)
+        if moved:
+            serials = {message.serial: message for message in moved}
+            serials |= self._by_device.get(heir, {})
+            self._by_device[heir] = dict(sorted(serials.items()))
+
     def expire(self) -> Iterator[None]:
         """Drop the messages whose time has passed, step by step."""
         now = self._clock()

@@ -100,7 +100,7 @@ class Observer:
         """A variable is new, with its first value or description."""
 
     def variable_described(self, variable: Variable) -> None:
-        """A variable's description has changed or gone."""
+        """A variable's description has changed or gone, or is another device's now."""
 
     def variable_deleted(self, variable: Variable) -> None:
         """A variable is gone."""

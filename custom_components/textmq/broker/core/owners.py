@@ -25,13 +25,13 @@ class Owners:
         if not may_own(variable.described_by) and may_own(variable.device):
             self._give(variable, variable.device)
 
-    def described(self, variable: Variable, *, taken: bool) -> None:
-        """Follow another description than before; taken means that the one before was another device's.
+    def described(self, variable: Variable, *, contested: bool) -> None:
+        """Follow another description than before; contested where another device had described it, and owns it.
 
         Its owner keeps the variable as long as it is there.
         """
         by = variable.described_by
-        if may_own(by) and not (taken and self.is_there(variable)):
+        if may_own(by) and not (contested and self.is_there(variable)):
             self._give(variable, by)
         self.published(variable)
 
@@ -42,6 +42,10 @@ class Owners:
             return False
         self._give(variable, by)
         return True
+
+    def hand_over(self, variable: Variable, device_id: str) -> None:
+        """Give a variable to another device, whoever has described or published it."""
+        self._give(variable, device_id)
 
     def forget(self, variable: Variable) -> None:
         """Let a variable belong to no device."""

@@ -22,6 +22,7 @@ from .observers import Observers, Teller
 from .owners import Owners
 from .presence import Presence
 from .quota import Allowance, Scheduler
+from .replacement import Replacement
 from .router import Router
 from .sys_tree import SysTree
 from .traffic import Traffic
@@ -130,6 +131,17 @@ class Rooms:
             self.traffic,
             clock,
             now,
+        )
+        self.replacement = Replacement(
+            self.variables,
+            owners,
+            self.sets,
+            self.router,
+            self.descriptions,
+            self.approval,
+            self.changes,
+            self.observers,
+            self.scheduler,
         )
         self.archive = Archive(
             self.router,

@@ -207,14 +207,19 @@ class Router:
             return
         route = self._routes.get(name) or self.add(name, device)
         added = route.variable.is_new
-        self.publish_known(route, value, device, self._now(), will=will)
-        if added:
-            self._observers.notify(Observer.variable_added, route.variable)
+        self.publish_known(route, value, device, self._now(), will=will, added=added)
 
     def publish_known(
-        self, route: Route, value: str, device: str, now: float, *, will: bool = False
+        self,
+        route: Route,
+        value: str,
+        device: str,
+        now: float,
+        *,
+        will: bool = False,
+        added: bool = False,
     ) -> None:
-        """Publish a value to a variable that there is."""
+        """Publish a value to a variable that there is; observers hear of a new one before watchers do."""
         previous = self.store(route, value, device, now)
         variable = route.variable
         variable.will = will
@@ -222,6 +227,8 @@ class Router:
             self.deliver(route, variable.delivery(), 1)
         if route.full_receivers:
             self.deliver_full(route, variable.delivery(now), 1)
+        if added:
+            self._observers.notify(Observer.variable_added, variable)
         if route.watchers:
             self.teller.tell(
                 route.watchers,
@@ -258,6 +265,18 @@ class Router:
         self._traffic.sent += count * len(route.full_receivers)
         for outbox in route.full_receivers:
             outbox.deliver(name, blob, full=True)
+
+    def replay(self, name: str) -> None:
+        """Tell the subscribers of a variable that there is its value, as one from before (protocol B3)."""
+        route = self._routes[name]
+        self.refresh(route)
+        variable = route.variable
+        if variable.value is None:
+            return
+        if route.receivers:
+            self.deliver(route, variable.replay(), 1)
+        if route.full_receivers:
+            self.deliver_full(route, self.write_full(variable), 1)
 
     def _publish_event(self, name: str, value: str, device: str, *, will: bool) -> None:
         route = self._event_route(name)
@@ -304,7 +323,7 @@ class Router:
     # Variables
 
     def restore(self, variables: Iterable[Variable]) -> None:
-        """Take stored variables as they were, before any client is let in."""
+        """Take variables as they were, whatever bounds they are beyond."""
         for variable in variables:
             self._enter(variable)
 
@@ -324,10 +343,10 @@ class Router:
                 BadReason.LIMIT,
                 f"{limits.variables_per_client} variables belong to this client already",
             )
-        self._unretained.pop(name, None)
         return self._enter(Variable(name, account))
 
     def _enter(self, variable: Variable) -> Route:
+        self._unretained.pop(variable.name, None)
         self._variables.add(variable)
         route = self._routes[variable.name] = Route(variable)
         self._open_fast_path(route)

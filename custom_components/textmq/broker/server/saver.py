@@ -303,7 +303,8 @@ class Saver(Observer):
         going, self._urgent = self._urgent, {}
         soon, self._soon = self._soon, {}
         soon |= dict.fromkeys(filter(_is_urgent, self._broker.changed))
-        rest = iter(going | soon)
+        # What goes on under another name is there before its old file goes.
+        rest = iter(soon | going)
         batch: tuple[str, ...] = ()
         try:
             while batch := tuple(islice(rest, BATCH)):
@@ -317,7 +318,11 @@ class Saver(Observer):
         """Take what is to be on file now."""
         contents: dict[str, Content | None] = {}
         for name in names:
-            self._urgent.pop(name, None)
+            if self._broker.variables.get(name) is not None:
+                self._urgent.pop(name, None)
+            elif name in self._urgent:
+                # It goes with what is urgent, after what goes on under another name.
+                continue
             self._take_content(name, contents)
         return contents
 
