@@ -12,12 +12,13 @@ from typing import Any, Final
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.textmq import config_flow, device_flow
+from custom_components.textmq import config_flow, device_flow, repairs
 from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import BROKER, DOMAIN
 from custom_components.textmq.hub import hub
 from custom_components.textmq.hub.local import LocalBroker
 from custom_components.textmq.hub.runtime_data import RuntimeData
+from homeassistant.components.repairs import RepairsFlow
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowManager, section
@@ -47,7 +48,7 @@ ENGLISH: Final[dict[str, Any]] = json.loads(
     (Path(config_flow.__file__).parent / "translations" / "en.json").read_text()
 )
 
-FLOWS: Final = {config_flow.__name__, device_flow.__name__}
+FLOWS: Final = {config_flow.__name__, device_flow.__name__, repairs.__name__}
 
 type Connect = Callable[..., Awaitable[Client]]
 
@@ -103,6 +104,8 @@ def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
             "ConfigSubentryFlowManager": ("config_subentries", "device"),
             "ConfigEntriesFlowManager": ("config",),
         }.get(type(self).__name__)
+        if isinstance(flow, RepairsFlow):
+            kind = ("issues", issue_key(flow.issue_id), "fix_flow")
         if kind is not None and flow.__module__ in FLOWS:
             texts = ENGLISH
             for key in kind:
@@ -111,6 +114,12 @@ def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
         return result
 
     monkeypatch.setattr(FlowManager, "_async_handle_step", checked)
+
+
+def issue_key(issue_id: str) -> str:
+    """Return the key of the texts of an issue."""
+    (key,) = [one for one in ENGLISH["issues"] if issue_id.startswith(one)]
+    return key
 
 
 def check_result(texts: dict[str, Any], result: dict[str, Any]) -> None:
