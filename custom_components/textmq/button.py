@@ -79,7 +79,8 @@ class DisconnectButton(DeviceEntity, ButtonEntity):
     @override
     def available(self) -> bool:
         """Return whether there is a connection."""
-        return self.data.broker.state(self.device.id) is DeviceState.CONNECTED
+        state = self.data.broker.state(self.device.id)
+        return super().available and state is DeviceState.CONNECTED
 
     @override
     async def async_press(self) -> None:

@@ -240,9 +240,9 @@ class ApprovedDevices(Observer):
 
     async def revoke(self, device_id: str) -> None:
         """Forget a device that a person has removed: it has to ask again."""
+        await asked(self._revoke(device_id), device_id)
         self._devices.remove(device_id)
         self._issues.forget(device_id)
-        await asked(self._revoke(device_id), device_id)
 
     async def _revoke(self, device_id: str) -> None:
         settings = Settings.read(self._entry)
