@@ -5,13 +5,14 @@ from typing import override
 
 from homeassistant.components.button import ButtonEntity
 from homeassistant.const import EntityCategory, Platform
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .broker import DeviceState
-from .const import PERMIT_DEFAULT, WIRE_PRESS
-from .entity import DeviceEntity, TextMqEntity, VariableEntity
+from .broker import AccessMode, DeviceState
+from .const import PERMIT_DEFAULT
+from .entity import DeviceEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
+from .hub.permissions import Permissions
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
 
@@ -36,16 +37,32 @@ async def async_setup_entry(
     )
 
 
-class AllowButton(TextMqEntity, ButtonEntity):
-    """Lets new devices in for a minute."""
+class AllowButton(DeviceEntity, ButtonEntity):
+    """Approves new devices for a minute."""
+
+    _pressed_in: Context | None = None
 
     def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the button."""
         super().__init__(data, device, "allow_new_devices")
 
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether a device can be approved without its key."""
+        return super().available and self.data.approved.access is not AccessMode.KEY
+
+    @callback
+    @override
+    def async_set_context(self, context: Context) -> None:
+        super().async_set_context(context)
+        self._pressed_in = context
+
     @override
     async def async_press(self) -> None:
-        """Open the window."""
+        """Open the window, for an administrator: it changes which devices are approved."""
+        context = self._pressed_in or Context()
+        (await Permissions.async_of(self.hass, context)).check_administrator()
         await self.data.approved.permit(PERMIT_DEFAULT)
 
 
@@ -70,17 +87,12 @@ class DisconnectButton(DeviceEntity, ButtonEntity):
         await self.data.actions.disconnect(self.device.id)
 
 
-class VariableButton(VariableEntity, ButtonEntity):
+class VariableButton(VariableEntity[None], ButtonEntity):
     """A variable without a value, which is pressed."""
 
     PLATFORM = Platform.BUTTON
 
     @override
-    @callback
-    def show_text(self, text: str | None) -> None:
-        """Take no value: a button has none."""
-
-    @override
     async def async_press(self) -> None:
         """Tell the device that it was pressed."""
-        await self.async_command(WIRE_PRESS)
+        await self.async_command(None)

@@ -14,7 +14,7 @@ from .entity import TextMqEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
-from .values import InvalidValue, parse_option
+from .values import InvalidValue
 
 PARALLEL_UPDATES = 0
 
@@ -64,7 +64,7 @@ class MessageEvent(TextMqEntity, EventEntity):
         self.write_state()
 
 
-class VariableEvent(VariableEntity, EventEntity):
+class VariableEvent(VariableEntity[str], EventEntity):
     """A variable that tells what happens; each publish is an event, none is stored."""
 
     PLATFORM = Platform.EVENT
@@ -109,13 +109,10 @@ class VariableEvent(VariableEntity, EventEntity):
 
     def _tell(self, text: str) -> None:
         try:
-            self._trigger_event(parse_option(text, self.event_types))
+            kind = self.read(text)
         except InvalidValue as invalid:
             self.data.warn_once(self.device.id, str(invalid), self.variable.name)
-        else:
+            return
+        if kind is not None:
+            self._trigger_event(kind)
             self.write_state()
-
-    @override
-    @callback
-    def show_text(self, text: str | None) -> None:
-        """Take no stored value: it is no event."""

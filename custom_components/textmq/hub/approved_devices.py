@@ -1,7 +1,7 @@
 """Which devices may come in: those that a person has approved, each a subentry of the config entry."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -26,7 +26,7 @@ from ..const import (
 )
 from .actions import asked
 from .broker_api import Approval, BrokerApi, BrokerGone
-from .device_issues import DeviceIssues, Trouble
+from .device_issues import ENDED_BY_SETTINGS, DeviceIssues, Trouble
 from .device_registry import ShownDevices
 from .device_replacement import Replacement
 from .discovery_flows import DiscoveryFlows
@@ -85,6 +85,11 @@ class ApprovedDevices(Observer):
         self._show()
         async with self._telling:
             await self._tell()
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The IDs of the approved devices."""
+        return self._subentries().keys()
 
     @callback
     def _subentries(self) -> dict[str, ConfigSubentry]:
@@ -159,7 +164,7 @@ class ApprovedDevices(Observer):
         settings = DeviceSettings.read(subentry.data)
         told = self._told.get(device_id)
         if told is not None and DeviceSettings.read(told) != settings:
-            self._issues.forget(device_id)
+            self._issues.forget(device_id, ENDED_BY_SETTINGS)
         for fault in settings.faults:
             self._warn_once(device_id, f"has {_FAULTS[fault]}")
         if CONF_KEY in settings.faults:
@@ -219,11 +224,17 @@ class ApprovedDevices(Observer):
         )
         return True
 
+    @callback
+    def has_key(self, device_id: str, key: str) -> bool:
+        """Tell whether an approved device has a key, in base64."""
+        subentry = self._subentries().get(device_id)
+        return subentry is not None and subentry.data.get(CONF_KEY) == key
+
     async def set_key(self, device_id: str, key: str) -> bool:
         """Give an approved device another key, in base64; returns False where it is gone."""
         if not self.change(device_id, {CONF_KEY: key}):
             return False
-        self._issues.forget(device_id)
+        self._issues.forget(device_id, ENDED_BY_SETTINGS)
         await self.follow()
         return True
 

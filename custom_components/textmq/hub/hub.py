@@ -68,7 +68,7 @@ class Hub:
         warn_once = WarnOnce()
         queue = EntityQueue(hass, entry)
         parts = SubDevices(hass, entry)
-        device_issues = DeviceIssues(hass, entry.entry_id, broker)
+        device_issues = DeviceIssues(hass, entry.entry_id, broker, warn_once)
         discovery = DiscoveryFlows(hass, broker)
         devices = ShownDevices(hass, entry, broker, queue, warn_once)
         variables = VariableEntities(
