@@ -1,6 +1,6 @@
 """The owner of a variable, its page, and the receiver of its commands: two writers, every order, either away.
 
-Each line of the tables is a step, and after the bar what is seen after it (DESIGN: owners; protocol B6).
+Each line of the tables is a step, and after the bar what is seen after it (protocol B6).
 With `-rA --show-capture=stdout` the output shows each table as it went.
 """
 
