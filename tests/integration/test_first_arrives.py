@@ -533,7 +533,7 @@ async def test_connection_before_trigger(
 async def test_values_are_back_before_the_trigger(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
 ) -> None:
-    """What was unavailable is shown when automations run by the device that is back."""
+    """Entities that were unavailable show their values when automations run by the device that is back."""
     house = House(hass, entry, connect)
     await house.start()
     await house.come("garden")

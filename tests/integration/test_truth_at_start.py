@@ -1,4 +1,4 @@
-"""What is shown from the first moment of a start on: a house with every case in it, stopped in every way.
+"""Every state from the first moment of a start on: a house with every case in it, stopped in every way.
 
 The table says what each entity shows at the start, when those that did not come are given up, and when all
 are back. Every state is recorded: none may come between. With `-rA --show-capture=stdout` the output
@@ -150,7 +150,7 @@ class Case:
 
     @property
     def publishes(self) -> list[tuple[str, str]]:
-        """Who publishes what, in order."""
+        """Publishers and values, in order."""
         pairs = [one.rpartition(":") for one in self.published.split()]
         return [(who or self.owner, value) for who, _, value in pairs]
 
@@ -171,7 +171,7 @@ class Past(House):
         self.devices = sorted({case.owner for case in cases} - {"house"})
 
     async def build(self) -> None:
-        """Let everything happen that the table tells of."""
+        """Let everything happen that is in the table."""
         await self.start()
         for who in self.devices:
             await self.come(who)
@@ -360,7 +360,7 @@ async def check(past: Past, way: Callable[[Past], Awaitable[None]]) -> None:
     trapped.clear()
     await way(past)
     await past.start()
-    # What expires is looked for once a second.
+    # Expiry is looked for once a second.
     await asyncio.sleep(1.2)
     await hass.async_block_till_done()
     seen = {case: [history.of(ids[case])] for case in cases}
@@ -492,7 +492,7 @@ async def test_number_or_text(
     shown: str,
     is_number: bool,
 ) -> None:
-    """What the first value decided is so after every restart, whatever the value is then."""
+    """The decision of the first value holds after every restart, whatever the value is then."""
     house = House(hass, entry, connect)
     await house.start()
     await house.come("living")
@@ -519,7 +519,7 @@ async def test_number_or_text(
 async def test_sensor_that_is_described_later(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
 ) -> None:
-    """What a description tells goes before what a value has decided, after a restart too."""
+    """A description goes before the decision of a value, after a restart too."""
     house = House(hass, entry, connect)
     await house.start()
     await house.come("living")
@@ -555,7 +555,7 @@ async def test_grace(
     assert house.shown("sleeper/soil") == "5 on sleeper"
 
 
-# What is remembered
+# The file of devices
 
 
 class Time:
@@ -626,7 +626,7 @@ async def test_a_failed_start_forgets_nothing(
     assert living["last_seen"]
 
 
-# What comes while it starts
+# Clients that come while it starts
 
 ROUNDS: Final = 3
 MANY: Final = 320

@@ -1,6 +1,6 @@
-"""Whom a variable belongs to, where it is shown, and whom its commands reach: two writers, every order, who is away.
+"""The owner of a variable, its page, and the receiver of its commands: two writers, every order, either away.
 
-Each line of the tables is a step, and after the bar what is seen after it (DESIGN: owners; protocol B6).
+Each line of the tables is a step, and after the bar what is seen after it (protocol B6).
 With `-rA --show-capture=stdout` the output shows each table as it went.
 """
 
@@ -783,7 +783,7 @@ class Walk:
                 for one in client.deliveries
             ):
                 reached.append(who)
-        # Whoever subscribes has it as well: what counts is who is meant.
+        # Every subscriber has it: the one that is meant has to be among them.
         meant = expected.removeprefix("it reaches ")
         return f"it reaches {meant if meant in reached else ', '.join(reached) or 'nobody'}"
 
@@ -831,13 +831,13 @@ async def test_command(house: House, steps: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", ACTIONS)
 @pytest.mark.parametrize("steps", cases(ORDERED_BY_GUESTS))
 async def test_command_to_guest(house: House, steps: str, kind: str) -> None:
-    """What belongs to no device takes commands as long as anybody may listen."""
+    """A variable that belongs to no device takes commands for any subscriber."""
     await Walk(house, kind).go(steps)
 
 
 @dataclass(slots=True)
 class Expected:
-    """What is to be seen of one variable, by the rule itself."""
+    """One variable as the rule itself has it."""
 
     owner: str = ""
     publisher: str = ""
@@ -871,7 +871,7 @@ STEPS: Final = (
     ("kitchen", "publishes"),
     (HOME_ASSISTANT, "publishes"),
 )
-"""What may be done while both are there; while the garden is away, all but its own steps, or nothing."""
+"""Steps while both are there; while the garden is away, all but its own, or none."""
 
 
 async def test_every_order(house: House) -> None:
@@ -1138,9 +1138,7 @@ async def test_the_text_of_the_second_description(
 
 
 @pytest.mark.parametrize("access", ["open"])
-async def test_guests_are_no_second_writers(
-    house: House, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_guests_are_no_second_writers(house: House) -> None:
     """The description of a client without an ID takes nothing from the owner."""
     await house.come("garden")
     await house.describe("garden", NAME, "sensor")
