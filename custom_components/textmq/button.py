@@ -5,13 +5,14 @@ from typing import override
 
 from homeassistant.components.button import ButtonEntity
 from homeassistant.const import EntityCategory, Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .broker import DeviceState
+from .broker import AccessMode, DeviceState
 from .const import PERMIT_DEFAULT
-from .entity import DeviceEntity, TextMqEntity, VariableEntity
+from .entity import DeviceEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
+from .hub.permissions import Permissions
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
 
@@ -36,16 +37,32 @@ async def async_setup_entry(
     )
 
 
-class AllowButton(TextMqEntity, ButtonEntity):
-    """Lets new devices in for a minute."""
+class AllowButton(DeviceEntity, ButtonEntity):
+    """Approves new devices for a minute."""
+
+    _pressed_in: Context | None = None
 
     def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the button."""
         super().__init__(data, device, "allow_new_devices")
 
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether a device can be approved without its key."""
+        return super().available and self.data.approved.access is not AccessMode.KEY
+
+    @callback
+    @override
+    def async_set_context(self, context: Context) -> None:
+        super().async_set_context(context)
+        self._pressed_in = context
+
     @override
     async def async_press(self) -> None:
-        """Open the window."""
+        """Open the window, for an administrator: it changes which devices are approved."""
+        context = self._pressed_in or Context()
+        (await Permissions.async_of(self.hass, context)).check_administrator()
         await self.data.approved.permit(PERMIT_DEFAULT)
 
 
@@ -62,7 +79,8 @@ class DisconnectButton(DeviceEntity, ButtonEntity):
     @override
     def available(self) -> bool:
         """Return whether there is a connection."""
-        return self.data.broker.state(self.device.id) is DeviceState.CONNECTED
+        state = self.data.broker.state(self.device.id)
+        return super().available and state is DeviceState.CONNECTED
 
     @override
     async def async_press(self) -> None:

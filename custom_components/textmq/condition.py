@@ -20,7 +20,7 @@ from homeassistant.helpers.typing import ConfigType
 from .broker import DeviceState
 from .const import ATTR_VALUE, ATTR_VARIABLE
 from .hub.runtime_data import async_get_runtime_data
-from .values import spell
+from .yaml_values import WANTED, is_wanted
 
 _CONNECTED_SCHEMA: Final = probatio.Schema(
     {
@@ -38,7 +38,7 @@ _VARIABLE_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_OPTIONS): {
             probatio.Required(ATTR_VARIABLE): cv.string,
-            probatio.Required(ATTR_VALUE): spell,
+            probatio.Required(ATTR_VALUE): WANTED,
         }
     }
 )
@@ -91,7 +91,8 @@ class VariableIsCondition(_Condition):
         if (data := async_get_runtime_data(self._hass)) is None:
             return False
         variable = data.broker.variables.get(self.options[ATTR_VARIABLE])
-        return variable is not None and variable.text == self.options[ATTR_VALUE]
+        text = variable.text if variable is not None else None
+        return text is not None and is_wanted(text, self.options[ATTR_VALUE])
 
 
 CONDITIONS: Final[dict[str, type[Condition]]] = {

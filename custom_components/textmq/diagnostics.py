@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_DEVICE_ID, CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -22,15 +23,21 @@ async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: TextMqConfigEntry
 ) -> dict[str, Any]:
     """Return what helps to find out why the broker does what it does."""
+    stored = {
+        "entry": {
+            "data": dict(entry.data),
+            "options": dict(entry.options),
+            "devices": [dict(one.data) for one in entry.subentries.values()],
+        },
+    }
+    if entry.state is not ConfigEntryState.LOADED:
+        return async_redact_data({**stored, "running": False}, TO_REDACT)
     rooms = entry.runtime_data
     broker = rooms.broker
     return async_redact_data(
         {
-            "entry": {
-                "data": dict(entry.data),
-                "options": dict(entry.options),
-                "devices": [dict(one.data) for one in entry.subentries.values()],
-            },
+            **stored,
+            "running": True,
             "limits": asdict(broker.limits),
             "uptime": round(broker.uptime),
             "connections": broker.connections,
@@ -53,9 +60,9 @@ async def async_get_config_entry_diagnostics(
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: TextMqConfigEntry, device: dr.AnyDeviceEntry
 ) -> dict[str, Any]:
-    """Return the same of one device; the broker itself is the whole entry."""
+    """Return the same of one device; the broker itself, and one that does not run, is the whole entry."""
     device_id = device_id_of(device)
-    if device_id is None:
+    if device_id is None or entry.state is not ConfigEntryState.LOADED:
         return await async_get_config_entry_diagnostics(hass, entry)
     broker = entry.runtime_data.broker
     return async_redact_data(

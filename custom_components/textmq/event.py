@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import Definition, Publication, Variable, wire
 from .const import ATTR_TEXT
-from .entity import TextMqEntity, VariableEntity
+from .entity import DeviceEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
@@ -40,7 +40,7 @@ async def async_setup_entry(
     )
 
 
-class MessageEvent(TextMqEntity, EventEntity):
+class MessageEvent(DeviceEntity, EventEntity):
     """A message from a device to Home Assistant."""
 
     _attr_event_types = [_RECEIVED]
@@ -51,11 +51,13 @@ class MessageEvent(TextMqEntity, EventEntity):
 
     @override
     async def async_begin(self) -> None:
+        await super().async_begin()
         self.device.receive = self._receive
 
     @override
     @callback
     def end(self) -> None:
+        super().end()
         self.device.receive = None
 
     @callback

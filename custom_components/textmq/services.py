@@ -18,9 +18,8 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service import (
     async_get_config_entry,
     async_get_device_and_config_entry,
-    async_register_admin_service,
 )
-from homeassistant.util.json import JsonObjectType
+from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from .broker import Variable, names
 from .const import (
@@ -36,9 +35,10 @@ from .const import (
 )
 from .hub.broker_api import BrokerApi
 from .hub.device_registry import device_id_of
+from .hub.permissions import Permissions
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
-from .values import spell
+from .yaml_values import wire_text
 
 ATTR_BROADCAST: Final = "broadcast"
 ATTR_DURATION: Final = "duration"
@@ -48,14 +48,14 @@ ATTR_TTL: Final = "ttl"
 
 
 _TARGET: Final = {
-    probatio.Exclusive(ATTR_DEVICE_ID, "target"): cv.string,
-    probatio.Exclusive(ATTR_DEVICE, "target"): cv.string,
+    probatio.Optional(ATTR_DEVICE_ID): cv.string,
+    probatio.Optional(ATTR_DEVICE): cv.string,
 }
 
 PUBLISH_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(ATTR_VARIABLE): cv.string,
-        probatio.Required(ATTR_VALUE): spell,
+        probatio.Required(ATTR_VALUE): wire_text,
         probatio.Optional(ATTR_RETAIN, default=True): cv.boolean,
     }
 )
@@ -63,8 +63,8 @@ VARIABLE_SCHEMA: Final = probatio.Schema({probatio.Required(ATTR_VARIABLE): cv.s
 SEND_SCHEMA: Final = probatio.Schema(
     {
         **_TARGET,
-        probatio.Exclusive(ATTR_BROADCAST, "target"): cv.boolean,
-        probatio.Required(ATTR_MESSAGE): spell,
+        probatio.Optional(ATTR_BROADCAST): cv.boolean,
+        probatio.Required(ATTR_MESSAGE): wire_text,
         probatio.Optional(ATTR_TTL): cv.positive_time_period,
     }
 )
@@ -84,24 +84,17 @@ DISCONNECT_SCHEMA: Final = probatio.Schema(_TARGET)
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions."""
-    for name, handler, schema in (
-        ("publish", _publish, PUBLISH_SCHEMA),
-        ("delete", _delete, VARIABLE_SCHEMA),
-        ("allow_new_devices", _allow_new_devices, ALLOW_SCHEMA),
-        ("disconnect", _disconnect, DISCONNECT_SCHEMA),
+    for name, handler, schema, response in (
+        ("publish", _publish, PUBLISH_SCHEMA, SupportsResponse.NONE),
+        ("delete", _delete, VARIABLE_SCHEMA, SupportsResponse.NONE),
+        ("allow_new_devices", _allow_new_devices, ALLOW_SCHEMA, SupportsResponse.NONE),
+        ("disconnect", _disconnect, DISCONNECT_SCHEMA, SupportsResponse.NONE),
+        ("send_message", _send, SEND_SCHEMA, SupportsResponse.OPTIONAL),
+        ("get", _get, VARIABLE_SCHEMA, SupportsResponse.ONLY),
+        ("list_devices", _list_devices, probatio.Schema({}), SupportsResponse.ONLY),
+        ("list_variables", _list_variables, LIST_SCHEMA, SupportsResponse.ONLY),
     ):
-        async_register_admin_service(hass, DOMAIN, name, handler, schema)
-    async_register_admin_service(
-        hass, DOMAIN, "send_message", _send, SEND_SCHEMA, SupportsResponse.OPTIONAL
-    )
-    for name, reader, schema in (
-        ("get", _get, VARIABLE_SCHEMA),
-        ("list_devices", _list_devices, probatio.Schema({})),
-        ("list_variables", _list_variables, LIST_SCHEMA),
-    ):
-        hass.services.async_register(
-            DOMAIN, name, reader, schema, SupportsResponse.ONLY
-        )
+        hass.services.async_register(DOMAIN, name, handler, schema, response)
 
 
 def _data(call: ServiceCall) -> RuntimeData:
@@ -109,72 +102,106 @@ def _data(call: ServiceCall) -> RuntimeData:
     return entry.runtime_data
 
 
+async def _permissions(call: ServiceCall) -> Permissions:
+    return await Permissions.async_of(call.hass, call.context)
+
+
 def _target(call: ServiceCall) -> str:
     """Return the ID of the device that an action is for. Raises ServiceValidationError."""
-    if registry_id := call.data.get(ATTR_DEVICE_ID):
+    # A form leaves behind what was chosen and taken back: it is as if it were not there.
+    given = {
+        key: call.data[key]
+        for key in (ATTR_DEVICE_ID, ATTR_DEVICE, ATTR_BROADCAST)
+        if call.data.get(key)
+    }
+    if len(given) > 1:
+        raise _mistake(translation_key="two_devices_given")
+    if registry_id := given.get(ATTR_DEVICE_ID):
         device, _ = async_get_device_and_config_entry(call.hass, DOMAIN, registry_id)
         if device_id := device_id_of(device):
             return device_id
-    elif device_id := call.data.get(ATTR_DEVICE):
+    elif device_id := given.get(ATTR_DEVICE):
         return str(device_id)
-    elif call.data.get(ATTR_BROADCAST):
+    elif ATTR_BROADCAST in given:
         return names.EVERYONE
-    raise ServiceValidationError(
-        translation_domain=DOMAIN, translation_key="no_device_given"
+    raise _mistake(translation_key="no_device_given")
+
+
+def _mistake(translation_key: str) -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN, translation_key=translation_key
     )
 
 
 async def _publish(call: ServiceCall) -> None:
-    data = call.data
-    await _data(call).actions.publish(
-        data[ATTR_VARIABLE], data[ATTR_VALUE], retain=data[ATTR_RETAIN]
-    )
+    data, rooms = call.data, _data(call)
+    name = data[ATTR_VARIABLE]
+    (await _permissions(call)).check_publish(rooms.broker.variables, name)
+    await rooms.actions.publish(name, data[ATTR_VALUE], retain=data[ATTR_RETAIN])
 
 
 async def _delete(call: ServiceCall) -> None:
+    (await _permissions(call)).check_administrator()
     await _data(call).actions.delete(call.data[ATTR_VARIABLE])
 
 
 async def _allow_new_devices(call: ServiceCall) -> None:
+    (await _permissions(call)).check_administrator()
     await _data(call).approved.permit(call.data[ATTR_DURATION])
 
 
 async def _disconnect(call: ServiceCall) -> None:
-    await _data(call).actions.disconnect(_target(call))
+    actions, device_id = _data(call).actions, _target(call)
+    (await _permissions(call)).check_device(device_id, "disconnect")
+    await actions.disconnect(device_id)
 
 
 async def _send(call: ServiceCall) -> ServiceResponse:
+    actions, device_id = _data(call).actions, _target(call)
+    (await _permissions(call)).check_device(device_id, "message")
     ttl: timedelta | None = call.data.get(ATTR_TTL)
-    delivery = await _data(call).actions.send(
-        _target(call), call.data[ATTR_MESSAGE], ttl
-    )
+    delivery = await actions.send(device_id, call.data[ATTR_MESSAGE], ttl)
     return {"delivery": delivery.value}
 
 
 async def _get(call: ServiceCall) -> ServiceResponse:
-    return _reading(await _data(call).actions.get(call.data[ATTR_VARIABLE]))
+    actions, name = _data(call).actions, call.data[ATTR_VARIABLE]
+    (await _permissions(call)).check_get(name)
+    return _reading(await actions.get(name))
 
 
 async def _list_variables(call: ServiceCall) -> ServiceResponse:
-    found = await _data(call).actions.read(call.data[ATTR_VARIABLE])
-    return {"variables": [_reading(one) for one in found]}
+    actions, permissions = _data(call).actions, await _permissions(call)
+    found = await actions.read(call.data[ATTR_VARIABLE])
+    return {
+        "variables": [_reading(one) for one in found if permissions.may_get(one.name)]
+    }
 
 
-@callback
-def _list_devices(call: ServiceCall) -> ServiceResponse:
-    data = _data(call)
+async def _list_devices(call: ServiceCall) -> ServiceResponse:
+    data, permissions = _data(call), await _permissions(call)
+    devices: list[JsonValueType] = [
+        _described(data.broker, one)
+        for one in data.devices
+        if permissions.may_see(one.id)
+    ]
+    return {
+        "devices": devices,
+        "waiting": _waiting(data) if permissions.may_see_all() else [],
+    }
+
+
+def _waiting(data: RuntimeData) -> list[JsonValueType]:
+    """Return the devices that ask to be approved."""
     addresses = {
         False: {key: one.address for key, one in data.broker.waiting.items()},
         True: {key: one.address for key, one in data.discovery.encrypted.items()},
     }
-    return {
-        "devices": [_described(data.broker, one) for one in data.devices],
-        "waiting": [
-            {ATTR_DEVICE: device_id, "address": address, "encrypted": encrypted}
-            for encrypted, those in addresses.items()
-            for device_id, address in those.items()
-        ],
-    }
+    return [
+        {ATTR_DEVICE: device_id, "address": address, "encrypted": encrypted}
+        for encrypted, those in addresses.items()
+        for device_id, address in those.items()
+    ]
 
 
 def _reading(variable: Variable) -> JsonObjectType:

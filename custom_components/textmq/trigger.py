@@ -34,7 +34,12 @@ from .const import (
 )
 from .hub.runtime_data import SIGNAL_STARTED, RuntimeData, async_get_runtime_data
 from .hub.sanitize import single_line
-from .values import spell
+from .yaml_values import WANTED, is_wanted
+
+ATTR_UNKNOWN: Final = "unknown"
+
+_MAX_UNKNOWN: Final = 1000
+"""Variables whose last values are remembered while they are unknown."""
 
 
 def variable_filter(value: Any) -> str:
@@ -47,11 +52,19 @@ def variable_filter(value: Any) -> str:
     return text
 
 
+_VARIABLE_OPTIONS: Final = {
+    probatio.Required(ATTR_VARIABLE): variable_filter,
+    probatio.Optional(ATTR_VALUE): WANTED,
+}
 _VARIABLE_SCHEMA: Final = probatio.Schema(
+    {probatio.Required(CONF_OPTIONS): _VARIABLE_OPTIONS}
+)
+_CHANGED_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_OPTIONS): {
-            probatio.Required(ATTR_VARIABLE): variable_filter,
-            probatio.Optional(ATTR_VALUE): spell,
+            **_VARIABLE_OPTIONS,
+            probatio.Optional(ATTR_PREVIOUS): WANTED,
+            probatio.Optional(ATTR_UNKNOWN, default=False): cv.boolean,
         }
     }
 )
@@ -65,7 +78,7 @@ _MESSAGE_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_OPTIONS, default=dict): {
             **_DEVICE_OPTIONS,
-            probatio.Optional(ATTR_TEXT): cv.string,
+            probatio.Optional(ATTR_TEXT): WANTED,
         }
     }
 )
@@ -109,21 +122,18 @@ class VariablePublishedTrigger(_Trigger):
 
     @override
     def attach(self, run_action: TriggerActionRunner) -> CALLBACK_TYPE:
-        wanted: str | None = self.options.get(ATTR_VALUE)
+        wanted: bool | str | None = self.options.get(ATTR_VALUE)
 
         @callback
         def published(publication: Publication) -> None:
-            if not self.concerns(publication):
+            value, previous = publication.text, self.previous(publication)
+            if not is_wanted(value, wanted) or not self.concerns(publication, previous):
                 return
-            value = publication.text
-            if wanted is not None and value != wanted:
-                return
-            previous = publication.previous
             run_action(
                 {
                     ATTR_VARIABLE: publication.name,
                     ATTR_VALUE: value,
-                    ATTR_PREVIOUS: None if previous is None else wire.decode(previous),
+                    ATTR_PREVIOUS: previous,
                     ATTR_DEVICE: publication.device,
                     ATTR_TIME: datetime.fromtimestamp(publication.time, UTC),
                 },
@@ -132,17 +142,52 @@ class VariablePublishedTrigger(_Trigger):
 
         return _watch(self._hass, self.options[ATTR_VARIABLE], published)
 
-    def concerns(self, publication: Publication) -> bool:
+    def previous(self, publication: Publication) -> str | None:
+        """Return the value before a publish, None where there was none. Called for each publish."""
+        previous = publication.previous
+        return None if previous is None else wire.decode(previous)
+
+    def concerns(self, publication: Publication, previous: str | None) -> bool:
         """Tell whether a publish is what is waited for."""
         return True
 
 
 class VariableChangedTrigger(VariablePublishedTrigger):
-    """A variable gets another value than it had."""
+    """A variable gets another value than it had.
+
+    An empty value is unknown, and no value: a variable that has none for a while, as that of a
+    node which restarts, changes where its next value is another than its last.
+    """
+
+    schema = _CHANGED_SCHEMA
+
+    def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
+        """Keep the options."""
+        super().__init__(hass, config)
+        self._last: dict[str, str] = {}
+        """The last values of variables that have been unknown since, by name."""
 
     @override
-    def concerns(self, publication: Publication) -> bool:
-        return publication.retain and publication.value != publication.previous
+    def previous(self, publication: Publication) -> str | None:
+        previous = super().previous(publication)
+        if self.options[ATTR_UNKNOWN] or not publication.retain:
+            return previous
+        if publication.text:
+            return previous or self._last.pop(publication.name, None)
+        if previous:
+            self._last[publication.name] = previous
+            if len(self._last) > _MAX_UNKNOWN:
+                del self._last[next(iter(self._last))]
+        return previous
+
+    @override
+    def concerns(self, publication: Publication, previous: str | None) -> bool:
+        value = publication.text
+        if not publication.retain or value == previous:
+            return False
+        if not self.options[ATTR_UNKNOWN] and not (value and previous):
+            return False
+        return is_wanted(previous or "", self.options.get(ATTR_PREVIOUS))
 
 
 class _EventTrigger(_Trigger):
@@ -156,14 +201,14 @@ class _EventTrigger(_Trigger):
     @override
     def attach(self, run_action: TriggerActionRunner) -> CALLBACK_TYPE:
         devices: list[str] = self.options.get(ATTR_DEVICE_ID, [])
-        text: str | None = self.options.get(ATTR_TEXT)
+        wanted: bool | str | None = self.options.get(ATTR_TEXT)
 
         @callback
         def happened(event: Event) -> None:
             data = event.data
             if devices and data[ATTR_DEVICE_ID] not in devices:
                 return
-            if text is not None and data[ATTR_TEXT] != text:
+            if wanted is not None and not is_wanted(data[ATTR_TEXT], wanted):
                 return
             run_action(
                 {key: data[key] for key in self.keys} | {ATTR_TIME: event.time_fired},

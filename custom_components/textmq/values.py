@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Final
+from typing import Final
 
-from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.json import json_dumps
 from homeassistant.util import dt as dt_util
 
 from .const import MAX_STATE, WIRE_OFF, WIRE_ON
@@ -101,16 +99,6 @@ def parse_date(text: str) -> date:
 def spell_on_off(value: bool) -> str:
     """Return ON or OFF."""
     return WIRE_ON if value else WIRE_OFF
-
-
-def spell(value: Any) -> str:
-    """Return what a person or a template gives as a value, as text. Raises Invalid.
-
-    A bare `on` in YAML is a boolean: both are written as devices read them. Lists and mappings are JSON.
-    """
-    if isinstance(value, bool):
-        return spell_on_off(value)
-    return json_dumps(value) if isinstance(value, dict | list) else cv.string(value)
 
 
 def spell_number(value: float) -> str:

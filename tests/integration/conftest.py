@@ -12,11 +12,13 @@ from typing import Any, Final
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.textmq import config_flow, device_flow
+from custom_components.textmq import config_flow, device_flow, repairs
 from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import BROKER, DOMAIN
+from custom_components.textmq.hub import hub
 from custom_components.textmq.hub.local import LocalBroker
 from custom_components.textmq.hub.runtime_data import RuntimeData
+from homeassistant.components.repairs import RepairsFlow
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowManager, section
@@ -26,6 +28,7 @@ from tests.broker.encryption import client_context
 
 from .announced import Announced, announced_warnings
 from .client import Client
+from .slow_broker import SlowBroker
 
 __all__ = ["announced_warnings"]
 
@@ -45,7 +48,7 @@ ENGLISH: Final[dict[str, Any]] = json.loads(
     (Path(config_flow.__file__).parent / "translations" / "en.json").read_text()
 )
 
-FLOWS: Final = {config_flow.__name__, device_flow.__name__}
+FLOWS: Final = {config_flow.__name__, device_flow.__name__, repairs.__name__}
 
 type Connect = Callable[..., Awaitable[Client]]
 
@@ -67,6 +70,26 @@ def use_sockets_and_integration(
     request.getfixturevalue("enable_custom_integrations")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let all tests run over a broker that answers late."""
+    parser.addoption("--broker", choices=("local", "slow"), default="local")
+
+
+@pytest.fixture
+def broker_kind(request: pytest.FixtureRequest) -> str:
+    """Return how the broker is reached; tests override it by parametrization."""
+    kind: str = request.config.getoption("--broker")
+    return kind
+
+
+@pytest.fixture(autouse=True)
+def reach_broker(broker_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the slow broker in the place of the local one."""
+    if broker_kind == "slow":
+        make = hub.make_broker
+        monkeypatch.setattr(hub, "make_broker", lambda *args: SlowBroker(make(*args)))
+
+
 @pytest.fixture(autouse=True)
 def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test in which a flow shows something that has no text."""
@@ -81,6 +104,8 @@ def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
             "ConfigSubentryFlowManager": ("config_subentries", "device"),
             "ConfigEntriesFlowManager": ("config",),
         }.get(type(self).__name__)
+        if isinstance(flow, RepairsFlow):
+            kind = ("issues", issue_key(flow.issue_id), "fix_flow")
         if kind is not None and flow.__module__ in FLOWS:
             texts = ENGLISH
             for key in kind:
@@ -89,6 +114,12 @@ def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
         return result
 
     monkeypatch.setattr(FlowManager, "_async_handle_step", checked)
+
+
+def issue_key(issue_id: str) -> str:
+    """Return the key of the texts of an issue."""
+    (key,) = [one for one in ENGLISH["issues"] if issue_id.startswith(one)]
+    return key
 
 
 def check_result(texts: dict[str, Any], result: dict[str, Any]) -> None:
@@ -268,6 +299,8 @@ async def connect(port: int) -> AsyncGenerator[Connect]:
 def broker_of(entry: MockConfigEntry) -> Broker:
     """Return the broker itself, to look at what is behind the doors."""
     api = entry.runtime_data.broker
+    if isinstance(api, SlowBroker):
+        api = api.behind
     assert isinstance(api, LocalBroker)
     return api._broker  # noqa: SLF001
 

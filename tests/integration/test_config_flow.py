@@ -414,6 +414,7 @@ async def test_approve(
         "device": "k\\-1",
         "address": "127\\.0\\.0\\.1",
         "model": "ESP32\\-C3",
+        "similar": "",
     }
     assert suggested(form) == {"name": "Cooker", "area": area.id}
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
@@ -450,6 +451,7 @@ async def test_approve_without_details(
         "device": "k1",
         "address": "127\\.0\\.0\\.1",
         "model": "?",
+        "similar": "",
     }
     await hass.config_entries.flow.async_configure(form["flow_id"], {"name": "k1"})
     assert (await client.answer()).command == "OK"
@@ -477,7 +479,7 @@ async def test_card_without_broker(
     """A card is no good without the broker."""
     await hass.config_entries.async_unload(entry.entry_id)
     result = await discover(hass, "kitchen")
-    assert result["reason"] == "device_gone"
+    assert result["reason"] == "not_running"
 
 
 async def test_device_goes_before_approval(

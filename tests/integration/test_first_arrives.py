@@ -266,7 +266,7 @@ KINDS: Final[dict[str, tuple[str, list[str], dict[str, str]]]] = {
     "sensor": ("sensor UNIT=%", VALUES, {}),
     "number": ("number", VALUES, {}),
     "text": ("text", VALUES, {}),
-    "select": (f"select OPTIONS={','.join(VALUES)}", VALUES, {}),
+    "select": (f"select OPTIONS=0,{','.join(VALUES)}", VALUES, {}),
     "switch": ("switch", ["ON", "OFF"] * (QUICK // 2), {"ON": "on", "OFF": "off"}),
     "binary_sensor": (
         "binary_sensor",
@@ -384,7 +384,11 @@ async def test_state_in_condition(
 
 
 @pytest.mark.parametrize("pattern", FILTERS)
-@pytest.mark.parametrize("kind", ["", "sensor UNIT=%", "switch", "number"])
+@pytest.mark.parametrize(
+    "kind",
+    ["", "sensor UNIT=%", "switch", "number"],
+    ids=["undescribed", "sensor", "switch", "number"],
+)
 async def test_first_value_in_action(
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -529,7 +533,7 @@ async def test_connection_before_trigger(
 async def test_values_are_back_before_the_trigger(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
 ) -> None:
-    """What was unavailable is shown when automations run by the device that is back."""
+    """Entities that were unavailable show their values when automations run by the device that is back."""
     house = House(hass, entry, connect)
     await house.start()
     await house.come("garden")

@@ -24,7 +24,6 @@ from custom_components.textmq.hub.discovery_flows import (
 )
 from custom_components.textmq.hub.keys import make_key, read_key
 from custom_components.textmq.hub.runtime_data import RuntimeData
-from custom_components.textmq.hub.settings import Settings
 from homeassistant.config_entries import ConfigFlowResult, SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -174,26 +173,19 @@ async def test_add_device_with_key(
     await connect("kitchen", key=key)
 
 
-async def test_yaml(entry: MockConfigEntry) -> None:
+def test_yaml() -> None:
     """The YAML is the one of the documentation, and stays YAML whatever the ID is."""
-    data = {**entry.data, "port": 7883}
-    usual = MockConfigEntry(domain=DOMAIN, data={**data, "host": "all"})
-    assert node_yaml(Settings.read(usual), "garden", "abc=") == (
-        "textmq:\n"
-        "  host: homeassistant.local\n"
-        "  device_id: garden\n"
-        "  encryption:\n"
-        "    key: abc="
+    assert node_yaml("192.0.2.7", 7883, "garden", "abc=") == (
+        "textmq:\n  host: 192.0.2.7\n  device_id: garden\n  encryption:\n    key: abc="
     )
-    for host in ("::1", "0.0.0.0"):
-        other = MockConfigEntry(domain=DOMAIN, data={**data, "host": host})
-        for device_id in ("123", "true", 'a: "b" # c', "```", "- x"):
-            text = node_yaml(Settings.read(other), device_id, "k")
-            assert yaml.safe_load(text)["textmq"] == {
-                "host": "homeassistant.local",
-                "device_id": device_id,
-                "encryption": {"key": "k"},
-            }
+    for device_id in ("123", "true", 'a: "b" # c', "```", "- x"):
+        text = node_yaml("homeassistant.local", 7884, device_id, "k")
+        assert yaml.safe_load(text)["textmq"] == {
+            "host": "homeassistant.local",
+            "port": 7884,
+            "device_id": device_id,
+            "encryption": {"key": "k"},
+        }
 
 
 async def test_add_device_that_waits_in_plain_text(
@@ -244,7 +236,11 @@ async def test_approve_encrypted(
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert flow["context"]["title_placeholders"] == {"name": "🔒 k-1"}
     assert form["step_id"] == "approve_encrypted"
-    assert form["description_placeholders"] == {"device": "k\\-1", "address": ADDRESS}
+    assert form["description_placeholders"] == {
+        "device": "k\\-1",
+        "address": ADDRESS,
+        "similar": "",
+    }
     assert suggested(form)["name"] == "k-1"
     for bad in BAD_KEYS:
         form = await hass.config_entries.flow.async_configure(
@@ -496,9 +492,12 @@ async def test_wrong_key_entered(
     connect: Connect,
     hass_client: Any,
 ) -> None:
-    """The key that is there already changes nothing, and the device is told of again."""
+    """The key that is there already would change nothing, and the form says so; another wrong one is told of."""
     await fail(connect, "garden", OTHER_KEY)
-    await fix(hass, hass_client, "device_wrong_key_garden", KEY)
+    result = await fix(hass, hass_client, "device_wrong_key_garden", KEY)
+    assert result["errors"] == {"key": "same_key"}
+    assert told(hass) == {"device_wrong_key_garden"}
+    await fix(hass, hass_client, "device_wrong_key_garden", make_key())
     assert told(hass) == set()
     await fail(connect, "garden", OTHER_KEY)
     assert told(hass) == {"device_wrong_key_garden"}
@@ -748,7 +747,7 @@ async def test_menu_without_key(
     menu = await entry.start_subentry_reconfigure_flow(
         hass, next(iter(entry.subentries))
     )
-    assert menu["menu_options"] == ["settings", "new_key", "enter_key"]
+    assert menu["menu_options"] == ["settings", "new_key", "enter_key", "replace"]
 
 
 @pytest.mark.parametrize("known", [["cellar", "garden"]])

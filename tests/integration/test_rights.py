@@ -233,16 +233,11 @@ async def test_violations_end(
     connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A device that comes anew, is removed, or has been quiet for a while, is told of no more."""
+    """A device that has been quiet for a while, or is removed, is told of no more."""
     await allow(hass, entry, "garden", write=["garden/#"])
     garden = await connect("garden")
     await violate(garden, VIOLATIONS)
     assert told(hass) == {ISSUE}
-    garden = await connect("garden")
-    assert told(hass) == set()
-    await violate(garden, VIOLATIONS - 1)
-    assert told(hass) == set()
-    await violate(garden, 1)
     rooms.issues.refresh()
     assert told(hass) == {ISSUE}
     later = time.monotonic() + REFRESH.total_seconds() + 1
@@ -262,3 +257,42 @@ async def test_violations_end(
     hass.config_entries.async_remove_subentry(entry, subentry_id)
     await hass.async_block_till_done()
     assert told(hass) == set()
+
+
+@pytest.mark.parametrize("again", ["says more of itself", "reconnects"])
+async def test_violations_in_pieces(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    again: str,
+) -> None:
+    """Nothing that a device does by itself makes it begin from the first violation."""
+    await allow(hass, entry, "garden", write=["garden/#"])
+    garden = await connect("garden")
+    await violate(garden, VIOLATIONS - 1)
+    assert told(hass) == set()
+    if again == "reconnects":
+        garden = await connect("garden")
+    else:
+        await garden.ok("ID", ID="garden", MODEL="C3")
+    await violate(garden, 1)
+    assert told(hass) == {ISSUE}
+    await connect("garden")
+    assert told(hass) == {ISSUE}
+
+
+async def test_few_violations_are_forgotten(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """One now and then is no habit, however long it goes on."""
+    await allow(hass, entry, "garden", write=["garden/#"])
+    garden = await connect("garden")
+    await violate(garden, VIOLATIONS - 1)
+    rooms.issues.refresh()
+    rooms.issues.refresh()
+    await violate(garden, VIOLATIONS - 1)
+    assert told(hass) == set()
+    rooms.issues.refresh()
+    await violate(garden, 1)
+    assert told(hass) == {ISSUE}

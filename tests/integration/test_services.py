@@ -49,6 +49,7 @@ def registry_id(hass: HomeAssistant, entry: MockConfigEntry, identifier: str) ->
         (21.5, "21.5"),
         (True, "ON"),
         (False, "OFF"),
+        ({"a": True}, '{"a":true}'),
         ("", ""),
         ({"a": [1, "b"]}, '{"a":[1,"b"]}'),
         ([1, 2], "[1,2]"),

@@ -139,7 +139,8 @@ async def test_the_energy_dashboard_takes_them(
                     "stat_energy_from": entity_id(hass, "sensor", f"garden/{name}"),
                 }
                 for name in meters
-            ]
+            ],
+            "device_consumption": [],
         }
     )
     result = (await async_validate(hass)).as_dict()

@@ -13,7 +13,7 @@ import yaml
 
 from custom_components.textmq import const
 from custom_components.textmq.hub import actions, issues
-from custom_components.textmq.hub.device_issues import ENDED_BY_KEY, Trouble
+from custom_components.textmq.hub.device_issues import Trouble
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
@@ -64,6 +64,16 @@ def constants(name: str) -> set[str]:
     return found
 
 
+def literals() -> set[str]:
+    """Return all texts in the modules of Home Assistant's side."""
+    return {
+        node.value
+        for path in FOLDER.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
 def test_exceptions_and_issues() -> None:
     """Whatever can be raised or told has a text, and no text is left over."""
     refusals = {
@@ -88,9 +98,13 @@ def test_aborts() -> None:
     """Every reason for which a flow ends has a text."""
     known = set(ENGLISH["config"]["abort"])
     known |= set(ENGLISH["config_subentries"]["device"]["abort"])
-    for trouble in ENDED_BY_KEY:
-        known |= set(ENGLISH["issues"][trouble]["fix_flow"]["abort"])
+    known |= set(ENGLISH["options"]["abort"])
+    for issue in ENGLISH["issues"].values():
+        known |= set(issue.get("fix_flow", {}).get("abort", {}))
     assert constants("reason") <= known
+    # Home Assistant's own reasons, with words of ours.
+    of_its_own = {"already_configured", "reconfigure_successful"}
+    assert known - of_its_own <= literals()
 
 
 async def test_entities(

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
+from custom_components.textmq import trigger
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CoreState, Event, HomeAssistant
@@ -98,8 +99,7 @@ async def test_trigger_data(
     await client.ok("PUB", VARIABLE="garden/a", VALUE=r"5 \u00b0C")
     await client.ok("PUB", VARIABLE="garden/a", VALUE=r"6 \u00b0C")
     await hass.async_block_till_done()
-    first, second = (one.data for one in events)
-    assert first["previous"] is None or first["previous"] == "None"
+    (second,) = (one.data for one in events)
     assert second["previous"] == "5 °C"
     assert (second["variable"], second["value"], second["device"]) == (
         "garden/a",
@@ -110,24 +110,147 @@ async def test_trigger_data(
     assert str(second["time"]).startswith("20")
 
 
+@pytest.mark.parametrize(
+    ("options", "published", "found"),
+    [
+        pytest.param({}, "1 1 2 2", "1>2", id="another value"),
+        pytest.param({}, "OFF - ON", "OFF>ON", id="unknown in between"),
+        pytest.param({}, "ON - - ON", "", id="a node restarts"),
+        pytest.param({}, "- ON", "", id="unknown at first"),
+        pytest.param({}, "ON OFF - OFF ON", "ON>OFF OFF>ON", id="both"),
+        pytest.param({"value": "ON"}, "OFF ON - ON OFF", "OFF>ON", id="to"),
+        pytest.param({"previous": "1"}, "1 2 3 1 3", "1>2 1>3", id="from"),
+        pytest.param({"previous": "2", "value": "3"}, "1 3 2 3", "2>3", id="from, to"),
+        pytest.param(
+            {"unknown": True}, "1 1 - 1", "None>1 1> >1", id="unknown is asked for"
+        ),
+        pytest.param(
+            {"unknown": True, "previous": "", "value": "1"},
+            "1 2 - 1",
+            "None>1 >1",
+            id="from unknown",
+        ),
+    ],
+)
 async def test_variable_changed(
-    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    options: dict[str, Any],
+    published: str,
+    found: str,
 ) -> None:
-    """Only another value counts, and only one that is kept."""
+    """Only another value counts, and unknown is none, unless it is asked for."""
     events = await automate(
         hass,
         {
             "trigger": "textmq.variable_changed",
-            "options": {"variable": "garden/soil"},
+            "options": {"variable": "garden/soil", **options},
         },
+        {"change": "{{ trigger.previous }}>{{ trigger.value }}"},
+    )
+    client = await connect("garden")
+    for value in published.split():
+        await client.ok("PUB", VARIABLE="garden/soil", VALUE=value.strip("-"))
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="30", RETAIN="NO")
+    await client.ok("PUB", VARIABLE="garden/soil", VALUE="", RETAIN="NO")
+    await hass.async_block_till_done()
+    assert " ".join(one.data["change"] for one in events) == found
+
+
+async def test_many_unknown_variables(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last values of some variables are remembered, those that were lost last."""
+    monkeypatch.setattr(trigger, "_MAX_UNKNOWN", 2)
+    events = await automate(
+        hass,
+        {"trigger": "textmq.variable_changed", "options": {"variable": "garden/#"}},
         VARIABLE_DATA,
     )
     client = await connect("garden")
-    for value in ("1", "1", "2", "2"):
-        await client.ok("PUB", VARIABLE="garden/soil", VALUE=value)
-    await client.ok("PUB", VARIABLE="garden/soil", VALUE="3", RETAIN="NO")
+    for value in ("1", "", "2"):
+        for name in "abc":
+            await client.ok("PUB", VARIABLE=f"garden/{name}", VALUE=value)
     await hass.async_block_till_done()
-    assert [str(one.data["value"]) for one in events] == ["1", "2"]
+    assert [one.data["variable"] for one in events] == ["garden/b", "garden/c"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "published", "found"),
+    [
+        (True, "ON on 1 true OFF 0 x -", "ON on 1 true"),
+        (False, "ON OFF off 0 x", "OFF off 0"),
+        ("ON", "ON on 1 true", "ON"),
+        (1, "1 ON true", "1"),
+    ],
+)
+@pytest.mark.parametrize("key", ["published", "message"])
+async def test_on_without_quotation_marks(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    key: str,
+    wanted: object,
+    published: str,
+    found: str,
+) -> None:
+    """What YAML makes a boolean is any spelling of on or off; with quotation marks it is a text."""
+    options = {"variable": "garden/x", "value": wanted}
+    if key == "message":
+        options = {"text": wanted}
+    name = "message_received" if key == "message" else "variable_published"
+    events = await automate(
+        hass,
+        {"trigger": f"textmq.{name}", "options": options},
+        {"found": "{{ trigger.text or trigger.value }}~"},
+    )
+    client = await connect("garden")
+    for value in published.split():
+        text = value.strip("-")
+        if key == "message":
+            await client.ok("MSG", DEVICE="homeassistant", VALUE=text)
+        else:
+            await client.ok("PUB", VARIABLE="garden/x", VALUE=text)
+    await hass.async_block_till_done()
+    assert " ".join(one.data["found"].strip("~") for one in events) == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "met"),
+    [
+        (True, "ON", True),
+        (True, "open", True),
+        (True, "OFF", False),
+        (False, "OFF", True),
+        ("ON", "ON", True),
+        ("ON", "on", False),
+    ],
+)
+async def test_condition_on_without_quotation_marks(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    wanted: object,
+    value: str,
+    met: bool,
+) -> None:
+    """So it is with the condition."""
+    events = await automate(
+        hass,
+        condition={
+            "condition": "textmq.variable_is",
+            "options": {"variable": "garden/x", "value": wanted},
+        },
+    )
+    client = await connect("garden")
+    await client.ok("PUB", VARIABLE="garden/x", VALUE=value)
+    hass.bus.async_fire("go")
+    await hass.async_block_till_done()
+    assert len(events) == met
 
 
 async def test_many_publishes(

@@ -121,9 +121,13 @@ class Actions:
         }
         if states and DeviceState.CONNECTED not in states.values():
             raise _not_there(*next(iter(states.items())))
-        definition = variable.definition
-        target = (definition and definition.set) or f"{variable.name}/set"
-        await self.publish(target, text, retain=False)
+        await self.publish(command_target(variable), text, retain=False)
+
+
+def command_target(variable: Variable) -> str:
+    """Return the variable to which commands are published (protocol B6)."""
+    definition = variable.definition
+    return (definition and definition.set) or f"{variable.name}/set"
 
 
 def _not_there(device_id: str, state: DeviceState) -> HomeAssistantError:

@@ -1,7 +1,7 @@
 """Which devices may come in: those that a person has approved, each a subentry of the config entry."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -85,6 +85,11 @@ class ApprovedDevices(Observer):
         self._show()
         async with self._telling:
             await self._tell()
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The IDs of the approved devices."""
+        return self._subentries().keys()
 
     @callback
     def _subentries(self) -> dict[str, ConfigSubentry]:
@@ -219,6 +224,12 @@ class ApprovedDevices(Observer):
         )
         return True
 
+    @callback
+    def has_key(self, device_id: str, key: str) -> bool:
+        """Tell whether an approved device has a key, in base64."""
+        subentry = self._subentries().get(device_id)
+        return subentry is not None and subentry.data.get(CONF_KEY) == key
+
     async def set_key(self, device_id: str, key: str) -> bool:
         """Give an approved device another key, in base64; returns False where it is gone."""
         if not self.change(device_id, {CONF_KEY: key}):
@@ -229,9 +240,9 @@ class ApprovedDevices(Observer):
 
     async def revoke(self, device_id: str) -> None:
         """Forget a device that a person has removed: it has to ask again."""
+        await asked(self._revoke(device_id), device_id)
         self._devices.remove(device_id)
         self._issues.forget(device_id)
-        await asked(self._revoke(device_id), device_id)
 
     async def _revoke(self, device_id: str) -> None:
         settings = Settings.read(self._entry)

@@ -40,10 +40,12 @@ ENDED_BY_KEY: Final = (Trouble.WRONG_KEY, Trouble.NO_KEY, Trouble.DAMAGED_KEY)
 """Put right by entering the device's key."""
 
 ENDED_BY_CONNECTING: Final = frozenset(
-    (*ENDED_BY_KEY, Trouble.PLAIN_TEXT, Trouble.OTHER_ID, Trouble.FORBIDDEN)
+    (*ENDED_BY_KEY, Trouble.PLAIN_TEXT, Trouble.OTHER_ID)
 )
 """Put right where the device is connected."""
-ENDED_BY_SETTINGS: Final = frozenset((*ENDED_BY_CONNECTING, Trouble.FLAPPING))
+ENDED_BY_SETTINGS: Final = frozenset(
+    (*ENDED_BY_CONNECTING, Trouble.FORBIDDEN, Trouble.FLAPPING)
+)
 """May be put right by another key, or other rights."""
 _LASTING: Final = frozenset(
     (Trouble.STALE, Trouble.DESCRIPTION_ADJUSTED, Trouble.DESCRIPTION_REFUSED)
@@ -96,6 +98,8 @@ class DeviceIssues(Observer):
         self._connected: dict[str, tuple[float | None, float]] = {}
         """When devices last connected, as they say themselves and by the broker's monotonic clock."""
         self._violations: Counter[str] = Counter()
+        self._violated: set[str] = set()
+        """Devices that have tried what they may not since the last refresh."""
         self._stale: dict[str, dict[Variable, str]] = {}
         """Variables that devices do not describe any more, with their sets' tokens, by device ID."""
         self.key_failures = 0
@@ -142,7 +146,8 @@ class DeviceIssues(Observer):
     @callback
     def forget(self, device_id: str, troubles: Collection[Trouble] = Trouble) -> None:
         """Delete the issues of a device's troubles."""
-        self._violations.pop(device_id, None)
+        if Trouble.FORBIDDEN in troubles:
+            self._violations.pop(device_id, None)
         if troubles is Trouble:
             self._connected.pop(device_id, None)
         for trouble, other in tuple(self._told):
@@ -161,6 +166,10 @@ class DeviceIssues(Observer):
         for (trouble, device_id), mistakes in tuple(self._mistakes.items()):
             if mistakes.drop_where(partial(self._is_over, trouble, device_id, quiet)):
                 self._show_mistakes(trouble, device_id)
+        for device_id in self._violations.keys() - self._violated:
+            if (Trouble.FORBIDDEN, device_id) not in self._told:
+                del self._violations[device_id]
+        self._violated.clear()
 
     @callback
     def stop(self) -> None:
@@ -177,7 +186,7 @@ class DeviceIssues(Observer):
     def _delete(self, trouble: Trouble, device_id: str) -> None:
         del self._told[trouble, device_id]
         if trouble is Trouble.FORBIDDEN:
-            del self._violations[device_id]
+            self._violations.pop(device_id, None)
         elif trouble is Trouble.STALE:
             del self._stale[device_id]
         self._mistakes.pop((trouble, device_id), None)
@@ -215,6 +224,7 @@ class DeviceIssues(Observer):
     @override
     def device_violated(self, device: Device, detail: str) -> None:
         self._violations[device.id] += 1
+        self._violated.add(device.id)
         if self._violations[device.id] >= VIOLATIONS:
             self.create(Trouble.FORBIDDEN, device.id, detail=detail)
 
