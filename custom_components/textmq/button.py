@@ -70,6 +70,7 @@ class DisconnectButton(DeviceEntity, ButtonEntity):
     """Closes the connection of a device, which may come back."""
 
     _attr_entity_category = EntityCategory.CONFIG
+    _attr_entity_registry_enabled_default = False
 
     def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the button."""

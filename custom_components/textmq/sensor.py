@@ -142,6 +142,7 @@ class DeviceSensor(DeviceEntity, SensorEntity):
 
     entity_description: DeviceSensorDescription
     _attr_entity_category = EntityCategory.DIAGNOSTIC
+    _attr_entity_registry_enabled_default = False
 
     def __init__(
         self,

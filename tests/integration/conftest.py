@@ -23,6 +23,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowManager, section
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity import Entity
 from homeassistant.util import dt as dt_util
 from tests.broker.encryption import client_context
 
@@ -154,6 +155,12 @@ def check_fields(texts: dict[str, Any], schema: Any) -> None:
     for key, inner in sections.items():
         assert texts["sections"][key]["name"]
         check_fields(texts["sections"][key], inner.schema)
+
+
+@pytest.fixture
+def entity_registry_enabled_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable the entities, too, that are disabled until a person wants them."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 @pytest.fixture

@@ -454,6 +454,7 @@ async def test_broken_write(
 # What every device has
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_device(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
@@ -549,6 +550,7 @@ async def test_availability_after_start(
     assert shown(hass, "sensor", NAME).state == "unavailable"
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_sleep(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
@@ -575,6 +577,7 @@ async def test_sleep(
     await until(lambda: shown(hass, "sensor", NAME).state == "unavailable")
 
 
+@pytest.mark.announced_warnings("Referenced entities notify.garden_message")
 async def test_messages(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
@@ -623,6 +626,7 @@ async def test_restored_message(hass: HomeAssistant, entry: MockConfigEntry) -> 
     assert state_of(hass, "event.garden_message").attributes["text"] == "It rains"
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_disconnect_button(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
@@ -666,3 +670,23 @@ async def test_statistics(
         "messages_sent": str(rooms.broker.messages_sent),
     }
     assert states["messages_sent"].attributes["unit_of_measurement"] == "messages"
+
+
+async def test_what_few_people_look_at_is_disabled(
+    hass: HomeAssistant, rooms: RuntimeData, entity_registry: er.EntityRegistry
+) -> None:
+    """A device begins with what it is for."""
+    device = device_of(hass, "garden")
+    found = {
+        one.entity_id: one.disabled_by
+        for one in er.async_entries_for_device(
+            entity_registry, device.id, include_disabled_entities=True
+        )
+    }
+    disabled = er.RegistryEntryDisabler.INTEGRATION
+    assert {key for key, by in found.items() if by is disabled} == {
+        "button.garden_disconnect",
+        "sensor.garden_address",
+        "sensor.garden_last_seen",
+    }
+    assert found["binary_sensor.garden_connection"] is None
