@@ -577,7 +577,6 @@ async def test_sleep(
     await until(lambda: shown(hass, "sensor", NAME).state == "unavailable")
 
 
-@pytest.mark.announced_warnings("Referenced entities notify.garden_message")
 async def test_messages(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
@@ -597,14 +596,8 @@ async def test_messages(
     assert (received["DEVICE"], received["VALUE"]) == ("homeassistant", "Come in")
     await client.close()
     await until(lambda: rooms.broker.state("garden") == "disconnected")
-    with pytest.raises(ServiceValidationError) as error:
-        await hass.services.async_call(
-            "notify",
-            "send_message",
-            {"entity_id": "notify.garden_message", "message": "Come in"},
-            blocking=True,
-        )
-    assert error.value.translation_key == "no_such_device"
+    await hass.async_block_till_done()
+    assert state_of(hass, "notify.garden_message").state == "unavailable"
 
 
 async def test_restored_message(hass: HomeAssistant, entry: MockConfigEntry) -> None:
