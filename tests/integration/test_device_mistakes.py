@@ -367,6 +367,24 @@ async def test_a_removed_device_has_no_repairs(
     assert told(hass) == set()
 
 
+async def test_a_replaced_device_has_no_repairs(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """What the new board describes is its own matter."""
+    client = await connect("garden")
+    await client.ok("DEF", **ADJUSTED)
+    subentry = next(iter(entry.subentries.values()))
+    data = {**subentry.data, "device_id": "shed", "replaces": "garden"}
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data=data, unique_id="shed"
+    )
+    await hass.async_block_till_done()
+    assert told(hass) == set()
+    client = await connect("shed")
+    await client.ok("DEF", **{**ADJUSTED, "VARIABLE": "shed/level"})
+    assert told(hass) == {"device_description_adjusted_shed"}
+
+
 async def test_other_settings_do_not_settle_a_description(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:

@@ -22,6 +22,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 
+from .announced import Announced
 from .client import Client, line, until
 from .conftest import Connect, device_of, entity_id, shown, state_of
 
@@ -94,6 +95,54 @@ async def test_name_of_permitted_device(
     await hass.services.async_call(DOMAIN, "allow_new_devices", blocking=True)
     await connect("kitchen", NAME=NASTY)
     assert {one.title for one in entry.subentries.values()} == {"Garden", SAFE}
+
+
+@pytest.mark.parametrize("access", ["open"])
+@pytest.mark.parametrize("known", [[]])
+async def test_a_name_that_nobody_can_see(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
+    """A device without a name that shows has that of its ID, and not the broker's."""
+    await connect("kitchen", NAME=r"\u200b\u2060")
+    await hass.async_block_till_done()
+    assert device_of(hass, "kitchen").name == "kitchen"
+
+
+@pytest.mark.parametrize("option", ["b" * 256, r"two\nlines"])
+async def test_an_option_that_is_no_state(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    announced_warnings: Announced,
+    option: str,
+) -> None:
+    """It is refused at the description: Home Assistant would complain at every value."""
+    announced_warnings.append("is described wrongly")
+    client = await connect("garden")
+    for kind in ("select", "event", "sensor"):
+        answer = await client.do(
+            "DEF",
+            VARIABLE="garden/x",
+            TYPE=kind,
+            CLASS="enum" * (kind == "sensor"),
+            OPTIONS=f"a,{option}",
+        )
+        assert answer["REASON"] == "bad-definition"
+    assert not entity_id(hass, "select", "garden/x")
+
+
+async def test_units_and_icons_are_short_and_visible(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
+    """What is not is left out."""
+    client = await connect("garden")
+    for unit, icon in (("m" * 1503, "mdi:" + "x" * 1503), (r"a\u202eb", r"mdi:\n")):
+        await client.ok("DEF", VARIABLE="garden/x", TYPE="sensor", UNIT=unit, ICON=icon)
+        await client.ok("PUB", VARIABLE="garden/x", VALUE="1")
+        await hass.async_block_till_done()
+        attributes = shown(hass, "sensor", "garden/x").attributes
+        assert "unit_of_measurement" not in attributes
+        assert "icon" not in attributes
 
 
 async def test_card(hass: HomeAssistant, rooms: RuntimeData, connect: Connect) -> None:
