@@ -80,10 +80,9 @@ class DeviceKeyFlow(RepairsFlow):
         if issue is None:
             return self.async_abort(reason="settled")
         errors = check_key(user_input) if user_input is not None else {}
-        if user_input is not None and not errors:
-            key = user_input[CONF_KEY].strip()
-            if data.approved.has_key(self._device_id, key):
-                errors = {CONF_KEY: "same_key"}
+        key = "" if user_input is None else user_input[CONF_KEY].strip()
+        if not errors and data.approved.has_key(self._device_id, key):
+            errors = {CONF_KEY: "same_key"}
         if user_input is not None and not errors:
             if not await data.approved.set_key(self._device_id, key):
                 return self.async_abort(reason="settled")

@@ -44,7 +44,7 @@ def test_add_integration(
     form = dialog(page)
     port = form.get_by_role("spinbutton", name="Port")
     expect(port).to_have_value("7883")
-    expect(form).to_contain_text("Who may come in")
+    expect(form).to_contain_text("Which devices can connect")
     port.fill(str(home_assistant.port))
     submit(page)
     expect(form).to_contain_text("Another program listens on this port already")
@@ -52,7 +52,12 @@ def test_add_integration(
 
     port.fill(str(broker_port))
     submit(page)
-    finish(page)
+    press_finish(page)
+    expect(form).to_contain_text("Add a device by its ID")
+    expect(form).to_contain_text(f"port {broker_port}")
+    screenshot("add_device_next")
+    form.get_by_role("button", name="Close").first.click()
+    expect_closed(page)
     page.goto(home_assistant.url + INTEGRATION)
     expect(
         page.locator("ha-config-entry-row").filter(has_text="TextMQ").first
@@ -60,11 +65,21 @@ def test_add_integration(
     screenshot("integration")
 
 
-def finish(page: Page) -> None:
+def press_finish(page: Page) -> None:
     """Leave the last page of a flow, whatever it asks about new devices."""
     dialog(page).locator("ha-button").filter(has_text="finish").locator(
         "visible=true"
     ).last.click()
+
+
+def finish(page: Page) -> None:
+    """Leave the last page of a flow, and wait until its dialog has gone."""
+    press_finish(page)
+    expect_closed(page)
+
+
+def expect_closed(page: Page) -> None:
+    """Wait until the dialog has gone."""
     # The frontend goes back in its history when a dialog has closed, which ends any other navigation.
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.wait_for_function("() => !history.state?.dialog")
@@ -91,7 +106,7 @@ def test_approve_device(
     name.fill("Vegetable garden")
     screenshot("approve")
     submit(page)
-    expect(form).to_contain_text("Vegetable garden is in")
+    expect(form).to_contain_text("Vegetable garden has been added")
     assert client.answer().command == "OK"
     screenshot("approved")
 

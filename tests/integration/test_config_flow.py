@@ -9,9 +9,9 @@ from unittest.mock import patch
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.textmq import config_flow
 from custom_components.textmq.const import BROKER, DOMAIN
 from custom_components.textmq.hub.runtime_data import RuntimeData
+from homeassistant.components import network
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_INTEGRATION_DISCOVERY,
@@ -81,17 +81,17 @@ async def test_add_device_next(hass: HomeAssistant, port: int) -> None:
     await hass.async_block_till_done()
     (flow,) = hass.config_entries.subentries.async_progress()
     assert flow["flow_id"] == flow_id
-    form = await hass.config_entries.subentries.async_configure(flow_id)
-    assert form["step_id"] == "user"
-    assert form["description_placeholders"] == {
+    added = await hass.config_entries.subentries.async_configure(flow_id)
+    assert added["step_id"] == "user"
+    assert added["description_placeholders"] == {
         "similar": "",
         "host": HOST,
         "port": str(port),
     }
-    form = await hass.config_entries.subentries.async_configure(
+    added = await hass.config_entries.subentries.async_configure(
         flow_id, {"device_id": "garden", "encrypted": True}
     )
-    key = form["description_placeholders"]["key"]
+    key = (added["description_placeholders"] or {})["key"]
     await hass.config_entries.subentries.async_configure(flow_id, {})
     await hass.async_block_till_done()
     tls = client_context("garden", b64decode(key))
@@ -234,7 +234,7 @@ async def test_reconfigure_address(
         ipv4 = [{"address": "127.0.0.2", "network_prefix": 8}]
         return [{"enabled": True, "ipv4": ipv4, "ipv6": []}]
 
-    monkeypatch.setattr(config_flow.network, "async_get_adapters", adapters)
+    monkeypatch.setattr(network, "async_get_adapters", adapters)
     hass.config_entries.async_update_entry(entry, data={**entry.data, "host": old})
     assert await hass.config_entries.async_setup(entry.entry_id)
     with ExitStack() as stack:
@@ -440,7 +440,7 @@ async def test_add_device_that_differs_by_case(
         await until(lambda: similar in rooms.broker.waiting)
     form = await add_device(hass, entry, device_id=device_id)
     assert form["errors"] == {"device_id": "similar_id"}
-    assert form["description_placeholders"]["similar"] == similar
+    assert (form["description_placeholders"] or {})["similar"] == similar
     result = await hass.config_entries.subentries.async_configure(
         form["flow_id"], {"device_id": device_id, "encrypted": False}
     )
@@ -476,7 +476,7 @@ async def test_card_of_an_id_that_differs_by_case(
     await until(lambda: "Garden" in rooms.broker.waiting)
     form = await card(hass)
     assert form["errors"] == {"base": "similar_id"}
-    assert form["description_placeholders"]["similar"] == "garden"
+    assert (form["description_placeholders"] or {})["similar"] == "garden"
     result = await hass.config_entries.flow.async_configure(
         form["flow_id"], {"name": "Garden 2"}
     )

@@ -817,10 +817,10 @@ async def test_key_mode(
         form["flow_id"], {"key": OTHER_KEY, "name": "Kitchen"}
     )
     await connect("kitchen", key=OTHER_KEY)
-    form = await add_device(hass, entry, device_id="hall", encrypted=False)
-    assert form["errors"] == {"encrypted": "key_needed"}
-    form = await submit(hass, form, device_id="hall", encrypted=True)
-    assert form["step_id"] == "add_key"
+    added = await add_device(hass, entry, device_id="hall", encrypted=False)
+    assert added["errors"] == {"encrypted": "key_needed"}
+    added = await submit(hass, added, device_id="hall", encrypted=True)
+    assert added["step_id"] == "add_key"
     menu = await entry.start_subentry_reconfigure_flow(
         hass,
         next(id_ for id_, one in entry.subentries.items() if one.title == "Garden"),

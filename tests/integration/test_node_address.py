@@ -1,12 +1,11 @@
 """The address that is shown for nodes."""
 
 import socket
-from typing import Any
 
 import pytest
 
-from custom_components.textmq.hub import node_address
 from custom_components.textmq.hub.node_address import async_node_address
+from homeassistant.components import network
 from homeassistant.core import HomeAssistant
 
 
@@ -87,7 +86,6 @@ async def test_address(
     async def addresses(_hass: HomeAssistant) -> list[str]:
         return announced
 
-    network: Any = node_address.network
     monkeypatch.setattr(network, "async_get_announce_addresses", addresses)
     monkeypatch.setattr(socket, "gethostname", lambda: name)
     await hass.config.async_update(internal_url=internal)
