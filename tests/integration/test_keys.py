@@ -148,6 +148,7 @@ async def test_add_device_with_key(
             "encryption": {"key": key},
         }
     }
+    assert form["data_schema"] is not None
     assert form["data_schema"]({"qr_code": None}) == {"qr_code": shown["yaml"]}
     result = await submit(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
