@@ -8,7 +8,8 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .entity import TextMqEntity
+from .broker import DeviceState
+from .entity import DeviceEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
@@ -29,12 +30,19 @@ async def async_setup_entry(
     )
 
 
-class DeviceNotify(TextMqEntity, NotifyEntity):
+class DeviceNotify(DeviceEntity, NotifyEntity):
     """Sends messages to a device."""
 
     def __init__(self, data: RuntimeData, device: ShownDevice) -> None:
         """Make the entity of a device."""
         super().__init__(data, device, "message")
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the device takes messages: at once, or when it wakes."""
+        state = self.data.broker.state(self.device.id)
+        return super().available and state is not DeviceState.DISCONNECTED
 
     @override
     async def async_send_message(self, message: str, title: str | None = None) -> None:
