@@ -1,7 +1,7 @@
-"""Checks the files that Home Assistant, HACS and a release read, as far as that is possible offline.
+"""Checks the files that Home Assistant, its Marketplace, HACS and a release read, as far as that is possible offline.
 
-What Home Assistant's hassfest and HACS check on their own machines for a custom integration, and that the places which
-name a version agree. Prints one line for each fault.
+What Home Assistant's hassfest and HACS check on their own machines for a custom integration, what the Marketplace and HACS
+show, and that the places which name a version agree. Prints one line for each fault.
 """
 
 from collections.abc import Iterator
@@ -45,6 +45,8 @@ HACS_ALLOWED = {
     "hide_default_branch",
     "render_readme",
 }
+LINK = re.compile(r"""\]\(([^()\s]+)\)|<img [^>]*src="([^"]+)\"""")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Height in pixels; icons are square.
 IMAGES = {
     "icon.png": 256,
@@ -95,6 +97,8 @@ def check_hacs() -> Iterator[str]:
     )
     if "name" not in hacs:
         yield "hacs.json: name is missing"
+    if not hacs.get("render_readme"):
+        yield "hacs.json: HACS would not show the README, as the Marketplace does"
     tested = (ROOT / "requirements" / "home-assistant-minimum.txt").read_text()
     if f"homeassistant=={hacs['homeassistant']}\n" not in tested:
         yield "hacs.json: homeassistant is not the version of requirements/home-assistant-minimum.txt"
@@ -105,6 +109,37 @@ def check_hacs() -> Iterator[str]:
     ]
     if folders != ["textmq"]:
         yield f"custom_components: HACS wants one integration, not {folders}"
+
+
+def check_readme() -> Iterator[str]:
+    """Check that the README, which is all that the Marketplace and HACS show, leads somewhere from there, and says what is so.
+
+    They lead a relative address to the file's text at GitHub, which has none of a folder, nor an SVG as an image.
+    """
+    text = (ROOT / "README.md").read_text()
+    anchors = {
+        re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
+        for heading in HEADING.findall(text)
+    }
+    for found in LINK.finditer(text):
+        address = found[1] or found[2]
+        path, _, anchor = address.partition("#")
+        if "://" in address:
+            continue
+        if path and not (ROOT / path).is_file():
+            yield f"README.md: {path} is not a file"
+        if not path and anchor not in anchors:
+            yield f"README.md: #{anchor} is no heading"
+        if found[2] and path.endswith(".svg"):
+            yield f"README.md: {path} would not be shown"
+    minimum = read_json(ROOT / "hacs.json")["homeassistant"].removesuffix(".0")
+    if f"TextMQ needs Home Assistant {minimum} or newer." not in text:
+        yield "README.md: needs another Home Assistant than hacs.json"
+    documentation = read_json(INTEGRATION / "manifest.json")["documentation"]
+    owner, repository = documentation.split("/")[-2:]
+    store = f"/redirect/hacs_repository/?owner={owner}&repository={repository}&category=integration"
+    if store not in text:
+        yield "README.md: no link to the repository in the store"
 
 
 def check_brand() -> Iterator[str]:
@@ -179,6 +214,7 @@ def main() -> int:
     checks = (
         check_manifest,
         check_hacs,
+        check_readme,
         check_brand,
         check_translations,
         check_descriptions,

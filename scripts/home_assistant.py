@@ -6,10 +6,12 @@ Not the test harness: the program that people run, with its frontend, for trying
 import asyncio
 import base64
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 import json
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +43,7 @@ config:
 frontend:
 history:
 logbook:
+my:
 recorder:
 script: !include scripts.yaml
 system_health:
@@ -52,6 +55,35 @@ logger:
 CONFIGURED = tuple(
     line.partition(":")[0] for line in CONFIGURATION.splitlines() if line[0] != " "
 )
+
+_RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d \S+ [A-Z]+ \()", re.MULTILINE)
+"""The beginning of a record of the log; a traceback goes on over many lines."""
+_TROUBLE = re.compile(r"\S+ \S+ (WARNING|ERROR|CRITICAL) ")
+_TIME_AND_THREAD = re.compile(r"\S+ \S+ (\w+) \([^)]*\)")
+_EXPECTED = ("has not been tested by Home Assistant", "[asyncio] Executing ")
+"""What is said of every custom integration, and what asyncio's debug mode says of a machine that is busy."""
+
+
+def troubles(log: str) -> list[str]:
+    """Return the records of a log at WARNING or above, each whole, without its time."""
+    # The paths of the interpreter's own files may hold the project's name too.
+    for path in (sys.prefix, sys.base_prefix):
+        log = log.replace(path, "")
+    return [
+        _TIME_AND_THREAD.sub(r"\1", record, count=1).strip()
+        for record in _RECORD.split(log)
+        if (_TROUBLE.match(record) or "inside the event loop" in record)
+        and not any(text in record for text in _EXPECTED)
+    ]
+
+
+def faults(log: str) -> list[str]:
+    """Return those that name TextMQ, or a call that blocks the event loop."""
+    return [
+        record
+        for record in troubles(log)
+        if "textmq" in record or "inside the event loop" in record
+    ]
 
 
 class HomeAssistant:
@@ -191,7 +223,10 @@ class HomeAssistant:
 
         Raises RuntimeError where Home Assistant answers with an error.
         """
-        return asyncio.run(self._command({"id": 1, "type": name} | data))
+        command = self._command({"id": 1, "type": name} | data)
+        # In a thread of its own: a browser that is driven has an event loop in this one.
+        with ThreadPoolExecutor(1) as executor:
+            return executor.submit(asyncio.run, command).result()
 
     async def _command(self, command: Mapping[str, Any]) -> Any:
         async with (

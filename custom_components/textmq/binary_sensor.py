@@ -17,7 +17,6 @@ from .entity import DeviceEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
-from .values import parse_on_off
 
 PARALLEL_UPDATES = 0
 
@@ -79,11 +78,11 @@ class ConnectionSensor(DeviceEntity, BinarySensorEntity):
         return self.data.broker.state(self.device.id) is DeviceState.CONNECTED
 
 
-class VariableBinarySensor(VariableEntity, BinarySensorEntity):
+class VariableBinarySensor(VariableEntity[bool], BinarySensorEntity):
     """A variable that is ON or OFF."""
 
     PLATFORM = Platform.BINARY_SENSOR
 
     @override
-    def show_text(self, text: str | None) -> None:
-        self._attr_is_on = None if text is None else parse_on_off(text)
+    def show_value(self, value: bool | None) -> None:
+        self._attr_is_on = value

@@ -9,7 +9,7 @@ from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import AccessMode, DeviceState
-from .const import PERMIT_DEFAULT, WIRE_PRESS
+from .const import PERMIT_DEFAULT
 from .entity import DeviceEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.permissions import Permissions
@@ -79,7 +79,8 @@ class DisconnectButton(DeviceEntity, ButtonEntity):
     @override
     def available(self) -> bool:
         """Return whether there is a connection."""
-        return self.data.broker.state(self.device.id) is DeviceState.CONNECTED
+        state = self.data.broker.state(self.device.id)
+        return super().available and state is DeviceState.CONNECTED
 
     @override
     async def async_press(self) -> None:
@@ -87,17 +88,12 @@ class DisconnectButton(DeviceEntity, ButtonEntity):
         await self.data.actions.disconnect(self.device.id)
 
 
-class VariableButton(VariableEntity, ButtonEntity):
+class VariableButton(VariableEntity[None], ButtonEntity):
     """A variable without a value, which is pressed."""
 
     PLATFORM = Platform.BUTTON
 
     @override
-    @callback
-    def show_text(self, text: str | None) -> None:
-        """Take no value: a button has none."""
-
-    @override
     async def async_press(self) -> None:
         """Tell the device that it was pressed."""
-        await self.async_command(WIRE_PRESS)
+        await self.async_command(None)

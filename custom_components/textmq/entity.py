@@ -1,9 +1,10 @@
 """What all entities have in common: of the broker, of a device, of a variable."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, override
 
-from homeassistant.const import EntityCategory, Platform
+from homeassistant.const import Platform
 from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.device_registry import DeviceInfo
@@ -108,14 +109,16 @@ class DeviceEntity(TextMqEntity):
             self._unlisten = None
 
 
-class VariableEntity(TextMqEntity):
+class VariableEntity[Value](TextMqEntity):
     """An entity that shows a variable.
 
-    Platforms say how: `describe` takes the description, `show_text` a text, which is never
-    empty; an empty one is no value.
+    Platforms say how: `describe` takes the description, `show_value` a value as the kind of the
+    entity reads it (kinds.py); an empty text is no value.
     """
 
     PLATFORM: ClassVar[Platform]
+    read: Callable[[str], Value | None]
+    """Reads a text that is not empty. Raises InvalidValue."""
     urgent: ClassVar[bool] = False
     """Every change is written at once, however many there are."""
 
@@ -266,16 +269,16 @@ class VariableEntity(TextMqEntity):
                 self.data.warn_once.of_error(self.device.id, self.variable.name, err)
             self.write_state()
 
-    async def async_command(self, text: str) -> None:
+    async def async_command(self, value: Any) -> None:
         """Send a command to the device; the state follows what the device publishes."""
+        text = kind_of(description_of(self.variable)).spell(value)
         await self.data.actions.command(self.variable, text)
 
     def describe(self, definition: Definition) -> None:
         """Take the description."""
 
-    def show_text(self, text: str | None) -> None:
-        """Take a text as the state, None for unknown. Raises InvalidValue."""
-        raise NotImplementedError
+    def show_value(self, value: Value | None) -> None:
+        """Take a value as the state, None for unknown."""
 
     def _listen(self) -> None:
         """Hear of the devices that answer for the value (protocol B6)."""
@@ -300,11 +303,11 @@ class VariableEntity(TextMqEntity):
         self._attr_force_update = definition.force
         if entry := self._registry_device():
             self._attr_device_info = DeviceInfo(identifiers=entry.identifiers)
-        self._attr_entity_category = (
-            EntityCategory(definition.category) if definition.category else None
-        )
         self._attr_entity_registry_enabled_default = not definition.hidden
-        self._attr_device_class = kind_of(definition).device_class(definition)
+        kind = kind_of(definition)
+        self._attr_entity_category = kind.category(definition)
+        self._attr_device_class = kind.device_class(definition)
+        self.read = kind.reader(definition)
         self.describe(definition)
 
     def _update_registry(self) -> None:
@@ -354,12 +357,12 @@ class VariableEntity(TextMqEntity):
         """Make the state of the value."""
         self._written = (self._value, self.available)
         attributes: dict[str, Any] = {ATTR_VARIABLE: self.variable.name}
-        text = wire.decode(self._value or "")
+        text = wire.decode(self._value or "").replace(_NUL, _REPLACEMENT)
         if self._value is not None:
             attributes[ATTR_PUBLISHED] = datetime.fromtimestamp(self._time, UTC)
         self._attr_extra_state_attributes = attributes
         try:
-            self.show_text(text.replace(_NUL, _REPLACEMENT) or None)
+            self.show_value(self.read(text) if text else None)
         except InvalidValue as invalid:
             self._refuse(str(invalid))
 
@@ -373,7 +376,7 @@ class VariableEntity(TextMqEntity):
 
     def _refuse(self, cause: str) -> None:
         """Show the value as unknown, with its text as an attribute."""
-        self.show_text(None)
+        self.show_value(None)
         text = wire.decode(self._value or "")
         self._attr_extra_state_attributes = {
             **self._attr_extra_state_attributes,

@@ -10,11 +10,11 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import Definition, Publication, Variable, wire
 from .const import ATTR_TEXT
-from .entity import TextMqEntity, VariableEntity
+from .entity import DeviceEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
-from .values import InvalidValue, parse_option
+from .values import InvalidValue
 
 PARALLEL_UPDATES = 0
 
@@ -40,7 +40,7 @@ async def async_setup_entry(
     )
 
 
-class MessageEvent(TextMqEntity, EventEntity):
+class MessageEvent(DeviceEntity, EventEntity):
     """A message from a device to Home Assistant."""
 
     _attr_event_types = [_RECEIVED]
@@ -51,11 +51,13 @@ class MessageEvent(TextMqEntity, EventEntity):
 
     @override
     async def async_begin(self) -> None:
+        await super().async_begin()
         self.device.receive = self._receive
 
     @override
     @callback
     def end(self) -> None:
+        super().end()
         self.device.receive = None
 
     @callback
@@ -64,7 +66,7 @@ class MessageEvent(TextMqEntity, EventEntity):
         self.write_state()
 
 
-class VariableEvent(VariableEntity, EventEntity):
+class VariableEvent(VariableEntity[str], EventEntity):
     """A variable that tells what happens; each publish is an event, none is stored."""
 
     PLATFORM = Platform.EVENT
@@ -109,13 +111,10 @@ class VariableEvent(VariableEntity, EventEntity):
 
     def _tell(self, text: str) -> None:
         try:
-            self._trigger_event(parse_option(text, self.event_types))
+            kind = self.read(text)
         except InvalidValue as invalid:
             self.data.warn_once(self.device.id, str(invalid), self.variable.name)
-        else:
+            return
+        if kind is not None:
+            self._trigger_event(kind)
             self.write_state()
-
-    @override
-    @callback
-    def show_text(self, text: str | None) -> None:
-        """Take no stored value: it is no event."""

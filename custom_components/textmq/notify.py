@@ -40,7 +40,7 @@ class DeviceNotify(DeviceEntity, NotifyEntity):
     @property
     @override
     def available(self) -> bool:
-        """Return whether the device takes messages: at once, or when it wakes."""
+        """Return whether a message reaches the device, now or when it wakes."""
         state = self.data.broker.state(self.device.id)
         return super().available and state is not DeviceState.DISCONNECTED
 

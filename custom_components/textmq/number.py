@@ -1,6 +1,5 @@
 """Numbers: variables that are set within a range."""
 
-from decimal import Decimal
 from functools import partial
 from typing import Final, override
 
@@ -13,7 +12,6 @@ from .broker import Definition
 from .entity import VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import TextMqConfigEntry
-from .values import parse_number
 
 PARALLEL_UPDATES = 0
 
@@ -35,7 +33,7 @@ async def async_setup_entry(
     )
 
 
-class VariableNumber(VariableEntity, NumberEntity):
+class VariableNumber(VariableEntity[float], NumberEntity):
     """A variable that is set within a range."""
 
     PLATFORM = Platform.NUMBER
@@ -57,10 +55,10 @@ class VariableNumber(VariableEntity, NumberEntity):
         return self._step
 
     @override
-    def show_text(self, text: str | None) -> None:
-        self._attr_native_value = None if text is None else parse_number(text)
+    def show_value(self, value: float | None) -> None:
+        self._attr_native_value = value
 
     @override
     async def async_set_native_value(self, value: float) -> None:
-        """Tell the device the number, as plain decimal text."""
-        await self.async_command(format(Decimal(f"{value:.15g}"), "f"))
+        """Tell the device the number."""
+        await self.async_command(value)

@@ -79,14 +79,15 @@ class DeviceKeyFlow(RepairsFlow):
         issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
         if issue is None:
             return self.async_abort(reason="settled")
-        errors = check_key(user_input) if user_input is not None else {}
-        key = "" if user_input is None else user_input[CONF_KEY].strip()
-        if not errors and data.approved.has_key(self._device_id, key):
-            errors = {CONF_KEY: "same_key"}
-        if user_input is not None and not errors:
-            if not await data.approved.set_key(self._device_id, key):
+        errors = {}
+        if user_input is not None and not (errors := check_key(user_input)):
+            key = user_input[CONF_KEY].strip()
+            if data.approved.has_key(self._device_id, key):
+                errors = {CONF_KEY: "same_key"}
+            elif not await data.approved.set_key(self._device_id, key):
                 return self.async_abort(reason="settled")
-            return self.async_create_entry(data={})
+            else:
+                return self.async_create_entry(data={})
         return self.async_show_form(
             step_id="key",
             data_schema=KEY_SCHEMA,

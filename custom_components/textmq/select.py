@@ -12,7 +12,6 @@ from .broker import Definition
 from .entity import VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import TextMqConfigEntry
-from .values import parse_option
 
 PARALLEL_UPDATES = 0
 
@@ -30,7 +29,7 @@ async def async_setup_entry(
     )
 
 
-class VariableSelect(VariableEntity, SelectEntity):
+class VariableSelect(VariableEntity[str], SelectEntity):
     """A variable that is one of several options."""
 
     PLATFORM = Platform.SELECT
@@ -40,10 +39,8 @@ class VariableSelect(VariableEntity, SelectEntity):
         self._attr_options = list(definition.options)
 
     @override
-    def show_text(self, text: str | None) -> None:
-        self._attr_current_option = (
-            None if text is None else parse_option(text, self.options)
-        )
+    def show_value(self, value: str | None) -> None:
+        self._attr_current_option = value
 
     @override
     async def async_select_option(self, option: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any, Final, override
+from typing import Any, Final, cast, override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -12,11 +12,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.components.sensor.const import (
-    DEVICE_CLASS_STATE_CLASSES,
-    NON_NUMERIC_DEVICE_CLASSES,
-    SensorEntityCapabilityAttribute,
-)
+from homeassistant.components.sensor.const import SensorEntityCapabilityAttribute
 from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
@@ -30,35 +26,23 @@ from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
 from .hub.shown_device import ShownDevice
 from .hub.variable_entities import PREFIX
-from .kinds import UNDESCRIBED
-from .values import (
-    is_number,
-    parse_date,
-    parse_number,
-    parse_option,
-    parse_state_text,
-    parse_timestamp,
+from .kinds import (
+    decide,
+    description_of,
+    is_numeric,
+    kind_of,
+    sensor_options,
+    state_class,
 )
+from .values import is_number
 
 PARALLEL_UPDATES = 0
 SCAN_INTERVAL = timedelta(seconds=30)
 
-type Value = str | int | float | datetime | date | None
+type Value = str | int | float | datetime | date
 
 _NUMERIC: Final = "numeric"
 """Option of a registry entry: whether the values are numbers, where no description tells it."""
-_USUAL: Final = (
-    SensorStateClass.MEASUREMENT,
-    SensorStateClass.MEASUREMENT_ANGLE,
-    SensorStateClass.TOTAL_INCREASING,
-    SensorStateClass.TOTAL,
-)
-"""State classes, the one first that is meant where none is described."""
-_READERS: Final[Mapping[SensorDeviceClass | None, Callable[[str], Value]]] = {
-    SensorDeviceClass.DATE: parse_date,
-    SensorDeviceClass.TIMESTAMP: parse_timestamp,
-    SensorDeviceClass.UPTIME: parse_timestamp,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +80,7 @@ STATISTICS: Final = (
 class DeviceSensorDescription(SensorEntityDescription):
     """Something that is known of a device."""
 
-    value: Callable[[Device], Value]
+    value: Callable[[Device], Value | None]
 
 
 DEVICE_SENSORS: Final = (
@@ -171,13 +155,13 @@ class DeviceSensor(DeviceEntity, SensorEntity):
 
     @property
     @override
-    def native_value(self) -> Value:
+    def native_value(self) -> Value | None:
         """Return what is known, None before the device has first come."""
         known = self.data.broker.devices.get(self.device.id)
         return self.entity_description.value(known) if known else None
 
 
-class VariableSensor(VariableEntity, SensorEntity):
+class VariableSensor(VariableEntity[Value], SensorEntity):
     """A variable that is read.
 
     Whether it is a number is told by its description, else by its first value: so it stays, over
@@ -191,9 +175,6 @@ class VariableSensor(VariableEntity, SensorEntity):
     ) -> None:
         """Make the sensor of a variable."""
         self._decided = _decided(data.hass, variable)
-        self._definition = UNDESCRIBED
-        self._numeric: bool | None = None
-        self._reader: Callable[[str], Value] = parse_state_text
         super().__init__(data, device, variable)
 
     @override
@@ -203,43 +184,24 @@ class VariableSensor(VariableEntity, SensorEntity):
 
     @override
     def describe(self, definition: Definition) -> None:
-        if definition.type != Platform.SENSOR:
-            # It is only shown as a sensor: Home Assistant has no settings among these.
-            definition = UNDESCRIBED
-            self._attr_entity_category = None
-        self._definition = definition
+        definition = decide(definition, self._decided)
         self._attr_native_unit_of_measurement = definition.unit
         self._attr_suggested_display_precision = definition.precision
-        self._attr_options = (
-            list(definition.options)
-            if definition.options and self.device_class is SensorDeviceClass.ENUM
-            else None
-        )
-        told = _is_number(definition, self.device_class)
-        self._set_numeric(self._decided if told is None else told)
+        self._attr_options = sensor_options(definition)
+        self._attr_state_class = state_class(definition)
+        decided = is_numeric(definition) is not None
+        self.read = kind_of(definition).reader(definition) if decided else self._decide
 
     @override
-    def show_text(self, text: str | None) -> None:
-        if text is None:
-            self._attr_native_value = None
-            return
-        if self._numeric is None:
-            self._decided = is_number(text)
-            self._set_numeric(self._decided)
-            self._remember()
-        self._attr_native_value = self._reader(text)
+    def show_value(self, value: Value | None) -> None:
+        self._attr_native_value = value
 
-    def _set_numeric(self, numeric: bool | None) -> None:
-        """Take the values as numbers, or not, or not decided yet."""
-        self._numeric = numeric
-        self._attr_state_class = (
-            _state_class(self._definition, self.device_class) if numeric else None
-        )
-        if self._attr_options is not None:
-            self._reader = partial(parse_option, options=self._attr_options)
-        else:
-            default = parse_number if numeric else parse_state_text
-            self._reader = _READERS.get(self.device_class, default)
+    def _decide(self, text: str) -> Value:
+        """Read the first value: it decides. Raises InvalidValue."""
+        self._decided = is_number(text)
+        self.describe(description_of(self.variable))
+        self._remember()
+        return cast(Value, self.read(text))
 
     def _remember(self) -> None:
         """Keep over restarts what the first value has decided."""
@@ -267,25 +229,3 @@ def _decided(hass: HomeAssistant, variable: Variable) -> bool | None:
     if SensorEntityCapabilityAttribute.STATE_CLASS in (entry.capabilities or {}):
         return True
     return None if variable.value is None else False
-
-
-def _is_number(
-    definition: Definition, device_class: SensorDeviceClass | None
-) -> bool | None:
-    """Return whether a description tells that values are numbers, None where it tells nothing."""
-    if device_class in NON_NUMERIC_DEVICE_CLASSES or definition.mode == Platform.TEXT:
-        return False
-    told = (device_class, definition.unit, definition.state_class, definition.precision)
-    return True if any(one is not None for one in told) else None
-
-
-def _state_class(
-    definition: Definition, device_class: SensorDeviceClass | None
-) -> SensorStateClass | None:
-    """Return the state class of a number: the one that is described, else the first that its device class has."""
-    if definition.state_class:
-        return SensorStateClass(definition.state_class)
-    if device_class is None:
-        return SensorStateClass.MEASUREMENT
-    known = DEVICE_CLASS_STATE_CLASSES[device_class]
-    return next((one for one in _USUAL if one in known), None)

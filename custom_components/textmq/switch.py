@@ -8,11 +8,9 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import WIRE_OFF, WIRE_ON
 from .entity import VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import TextMqConfigEntry
-from .values import parse_on_off
 
 PARALLEL_UPDATES = 0
 
@@ -30,22 +28,22 @@ async def async_setup_entry(
     )
 
 
-class VariableSwitch(VariableEntity, SwitchEntity):
+class VariableSwitch(VariableEntity[bool], SwitchEntity):
     """A variable that is switched."""
 
     PLATFORM = Platform.SWITCH
     urgent = True
 
     @override
-    def show_text(self, text: str | None) -> None:
-        self._attr_is_on = None if text is None else parse_on_off(text)
+    def show_value(self, value: bool | None) -> None:
+        self._attr_is_on = value
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Tell the device to switch on."""
-        await self.async_command(WIRE_ON)
+        await self.async_command(True)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Tell the device to switch off."""
-        await self.async_command(WIRE_OFF)
+        await self.async_command(False)

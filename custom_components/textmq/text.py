@@ -9,11 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import Definition
-from .const import MAX_STATE
 from .entity import VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import TextMqConfigEntry
-from .values import InvalidValue, parse_state_text
+from .kinds import text_lengths
 
 PARALLEL_UPDATES = 0
 
@@ -31,26 +30,19 @@ async def async_setup_entry(
     )
 
 
-class VariableText(VariableEntity, TextEntity):
+class VariableText(VariableEntity[str], TextEntity):
     """A variable that a person writes."""
 
     PLATFORM = Platform.TEXT
 
     @override
     def describe(self, definition: Definition) -> None:
-        least, most = definition.min or 0, definition.max
-        self._attr_native_min = int(min(max(least, 0), MAX_STATE))
-        self._attr_native_max = MAX_STATE if most is None else int(min(most, MAX_STATE))
+        self._attr_native_min, self._attr_native_max = text_lengths(definition)
         self._attr_mode = TextMode(definition.mode or TextMode.TEXT)
-        self._hides_value = definition.hides_value
 
     @override
-    def show_text(self, text: str | None) -> None:
-        if self._hides_value:
-            text = None
-        if text is not None and not self.min <= len(parse_state_text(text)) <= self.max:
-            raise InvalidValue(f"has not {self.min} to {self.max} characters")
-        self._attr_native_value = text
+    def show_value(self, value: str | None) -> None:
+        self._attr_native_value = value
 
     @override
     async def async_set_value(self, value: str) -> None:

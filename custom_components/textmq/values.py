@@ -1,7 +1,8 @@
-"""Texts of the wire as values of entities."""
+"""Texts of the wire as values of entities, and values of entities as commands."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from math import isfinite
 from typing import Final
 
@@ -39,9 +40,10 @@ def parse_number(text: str) -> int | float:
     value = float(text)
     if not isfinite(value):
         raise InvalidValue("is not a finite number")
+    digits = text.strip()
     return (
-        int(text)
-        if len(text) <= _MAX_DIGITS and text.lstrip("+-").isdecimal()
+        int(digits)
+        if len(digits) <= _MAX_DIGITS and digits.lstrip("+-").isdecimal()
         else value
     )
 
@@ -56,7 +58,7 @@ def parse_state_text(text: str) -> str:
 def parse_on_off(text: str) -> bool:
     """Read ON or OFF, or another word for either. Raises InvalidValue."""
     try:
-        return _SWITCHED[text.upper()]
+        return _SWITCHED[text.strip().upper()]
     except KeyError:
         raise InvalidValue(f"is neither {WIRE_ON} nor {WIRE_OFF}") from None
 
@@ -68,8 +70,16 @@ def parse_option(text: str, options: list[str]) -> str:
     return parse_state_text(text)
 
 
+def parse_length(text: str, least: int, most: int) -> str:
+    """Return a text of least to most characters. Raises InvalidValue."""
+    if not least <= len(parse_state_text(text)) <= most:
+        raise InvalidValue(f"has not {least} to {most} characters")
+    return text
+
+
 def parse_timestamp(text: str) -> datetime:
     """Read a date with time and zone, or seconds since 1970. Raises InvalidValue."""
+    text = text.strip()
     if text.isascii() and text.isdecimal() and len(text) <= _MAX_SECONDS:
         return datetime.fromtimestamp(int(text), UTC)
     value = dt_util.parse_datetime(text)
@@ -80,7 +90,17 @@ def parse_timestamp(text: str) -> datetime:
 
 def parse_date(text: str) -> date:
     """Read a date. Raises InvalidValue."""
-    value = dt_util.parse_date(text)
+    value = dt_util.parse_date(text.strip())
     if value is None:
         raise InvalidValue("is no date, like 2026-11-22")
     return value
+
+
+def spell_on_off(value: bool) -> str:
+    """Return ON or OFF."""
+    return WIRE_ON if value else WIRE_OFF
+
+
+def spell_number(value: float) -> str:
+    """Return a number as plain decimal text, with the 15 digits that a float is sure of."""
+    return format(Decimal(f"{value:.15g}"), "f")

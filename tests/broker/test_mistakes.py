@@ -23,12 +23,26 @@ class Listener(Observer):
     def __init__(self) -> None:
         """Begin without any."""
         self.told: list[Told] = []
+        self.variables: list[str] = []
+        """Variables of the commands that were refused."""
+        self.accepted: list[tuple[str, str]] = []
+        """Devices and variables of the descriptions that were accepted as they are."""
 
     @override
     def command_refused(
-        self, device: Device, command: str, reason: BadReason, detail: str
+        self,
+        device: Device,
+        command: str,
+        variable: str,
+        reason: BadReason,
+        detail: str,
     ) -> None:
+        self.variables.append(variable)
         self.told.append(("refused", device.id, command, str(reason), detail))
+
+    @override
+    def description_accepted(self, device: Device, variable: str) -> None:
+        self.accepted.append((device.id, variable))
 
     @override
     def description_adjusted(self, device: Device, variable: str, detail: str) -> None:
@@ -121,6 +135,41 @@ def test_what_is_carried_out_is_no_mistake(a: Peer, told: Listener) -> None:
         "COMMAND=DEF | VARIABLE=v",
     )
     assert told.take() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "variable"),
+    [
+        ("COMMAND=DEF | VARIABLE=a/v | TYPE=select", "a/v"),
+        ("COMMAND=PUB | VARIABLE=a/v", "a/v"),
+        ("COMMAND=PUB | VALUE=1", ""),
+        ("COMMAND=PUB | VARIABLE=a//v | VALUE=1", ""),
+        ("COMMAND=DEFS | TOKEN=t | COUNT=3", ""),
+        ("COMMAND=DEF | VARIABLE=word | TYPE=select", "word"),
+        ("COMMAND=PUB | VARIABLE=word/set VALUE=hunter2", ""),
+        ("COMMAND=PUB VARIABLE=word", ""),
+    ],
+)
+def test_which_variable_a_mistake_is_of(
+    a: Peer, told: Listener, line: str, variable: str
+) -> None:
+    """It is told where the command names one that can be, and where that is no secret."""
+    a.send("COMMAND=DEF | VARIABLE=word | TYPE=text | MODE=password")
+    told.take()
+    a.send(line)
+    assert [one[0] for one in told.take()] == ["refused"]
+    assert told.variables == [variable]
+
+
+def test_a_description_that_is_right(a: Peer, told: Listener) -> None:
+    """It is told where it changes nothing, too: the one before may have been wrong."""
+    right = "COMMAND=DEF | VARIABLE=v | TYPE=sensor | UNIT=%"
+    a.send(right, right)
+    assert told.accepted == [("a", "v")] * 2
+    a.send(f"{right} | ICON=bulb")
+    assert told.accepted == [("a", "v")] * 2
+    a.send(right, "COMMAND=DEF | VARIABLE=v")
+    assert told.accepted == [("a", "v")] * 4
 
 
 def test_rights_are_told_as_ever(broker: Broker, a: Peer, told: Listener) -> None:
@@ -242,7 +291,7 @@ def test_secrets_are_not_told(
     a.send(line)
     (mistake,) = told.take()
     assert mistake[0] == "refused"
-    assert "hunter2" not in " ".join(mistake).lower()
+    assert "hunter2" not in " ".join((*mistake, *told.variables)).lower()
 
 
 def test_secrets_are_not_told_with_rights(

@@ -1,4 +1,4 @@
-"""The layout of the broker: who may import whom, no circles, short files, distinct names."""
+"""The layout of the broker and of the integration around it: who may import whom, no circles, short files, distinct names."""
 
 import ast
 from collections import Counter
@@ -14,6 +14,8 @@ BROKER = INTEGRATION / "broker"
 FLOORS = {"protocol": 0, "core": 1, "server": 2, "client": 2, "bridges": 2, "": 3}
 """Rooms, the lowest first; "" is what stands beside them. Rooms of one floor don't know each other."""
 PURE = ("protocol", "core")
+BELOW_HUB = ("broker", "const", "kinds", "values")
+"""What the hub of the integration may know, besides itself."""
 IMPURE_MODULES = {
     "asyncio",
     "multiprocessing",
@@ -30,7 +32,7 @@ IMPURE_MODULES = {
     "threading",
 }
 MOST_LINES = 450
-TABLES = {"protocol/units.py"}
+TABLES = {"protocol/units.py", "broker/protocol/units.py"}
 """Files of data, as long as the data is."""
 EVERYWHERE = {"__init__", "__main__"}
 
@@ -141,6 +143,24 @@ def _same_names(root: Path) -> list[str]:
     ]
 
 
+def _doors(root: Path) -> list[str]:
+    """Return arrows from the hub up to what stands before it; tables and names may be anywhere's."""
+    return [
+        f"{name} -> {target}"
+        for name, targets in _arrows(root).items()
+        for target in targets
+        if _is_hub(name) and not _is_hub(target) and not _is_below_hub(target)
+    ]
+
+
+def _is_hub(name: str) -> bool:
+    return name.partition(".")[0] == "hub"
+
+
+def _is_below_hub(name: str) -> bool:
+    return name.partition(".")[0] in BELOW_HUB
+
+
 CHECKS = {
     "arrows go down only": _wrong_arrows,
     "no circle": _circles,
@@ -155,6 +175,60 @@ CHECKS = {
 def test_the_broker_is_built_as_it_should_be(check: str) -> None:
     """Nothing breaks the rule."""
     assert CHECKS[check](BROKER) == []
+
+
+INTEGRATION_CHECKS = {
+    "no circle": _circles,
+    "no file over 450 lines": _long,
+    "no two modules of the same name": _same_names,
+    "the hub knows no door": _doors,
+}
+
+
+@pytest.mark.parametrize("check", INTEGRATION_CHECKS)
+def test_the_integration_is_built_as_it_should_be(check: str) -> None:
+    """Nothing breaks the rule, in the broker, the hub and the doors before it."""
+    assert INTEGRATION_CHECKS[check](INTEGRATION) == []
+
+
+def test_the_integration_is_looked_at() -> None:
+    """The way from a door to the broker is found."""
+    arrows = _arrows(INTEGRATION)
+    assert "hub.hub" in arrows[""]
+    assert "hub.local" in arrows["hub.hub"]
+    assert "hub.runtime_data" in arrows["entity"]
+    assert "broker" in arrows["hub.local"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("hub/a.py", "from ..sensor import x"),
+        ("hub/a.py", "from .. import entity"),
+        (
+            "hub/a.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..sensor import x",
+        ),
+    ],
+)
+def test_a_hub_that_knows_a_door_is_found(tmp_path: Path, file: str, text: str) -> None:
+    """What stands before the hub may know it, not the other way round."""
+    for name, content in {
+        "__init__.py": "from .hub.a import x",
+        "const.py": "",
+        "entity.py": "",
+        "sensor.py": "from .entity import x\nfrom .hub import a",
+        "hub/__init__.py": "",
+        "hub/a.py": "from ..const import x\nfrom ..broker.core import y",
+        "broker/__init__.py": "",
+        "broker/core.py": "",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    assert all(one(tmp_path) == [] for one in INTEGRATION_CHECKS.values())
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    assert _doors(tmp_path) != []
 
 
 def test_there_is_something_to_look_at() -> None:

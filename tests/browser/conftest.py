@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterator
 import json
 import os
 from pathlib import Path
-import re
 import shutil
 import socket
-import sys
 import time
 
 from playwright.sync_api import ConsoleMessage, Page, Playwright, Route, sync_playwright
 import pytest
 
-from scripts.home_assistant import HomeAssistant
+from scripts.home_assistant import HomeAssistant, faults
 from tests.broker.client import Client
 
 ARTIFACTS = Path(os.environ.get("TEXTMQ_ARTIFACTS", "artifacts")) / "browser"
@@ -26,9 +24,6 @@ BROWSER_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LEVELS = re.compile(" (WARNING|ERROR|CRITICAL) ")
-# What is said of every custom integration, and what asyncio's debug mode says of a machine that is busy.
-EXPECTED = ("has not been tested by Home Assistant", "[asyncio] Executing ")
 # What the frontend itself logs when a page is left while it waits for something.
 HARMLESS = "disconnected"
 PATIENCE = 120
@@ -81,24 +76,7 @@ def home_assistant(
         exit_code = home_assistant.stop()
         shutil.copy(home_assistant.log, artifacts)
     assert exit_code == 0
-    assert not faults(home_assistant.log.read_text())
-
-
-def faults(log: str) -> list[str]:
-    """Return the lines of a log that name TextMQ at WARNING or above, or a call that blocks the event loop."""
-    # The paths of the interpreter's own files may hold the project's name too.
-    for path in (sys.prefix, sys.base_prefix):
-        log = log.replace(path, "")
-    return [
-        line
-        for line in log.splitlines()
-        if "inside the event loop" in line
-        or (
-            "textmq" in line
-            and LEVELS.search(line)
-            and not any(text in line for text in EXPECTED)
-        )
-    ]
+    assert faults(home_assistant.log.read_text()) == []
 
 
 @pytest.fixture(scope="session")

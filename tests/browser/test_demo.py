@@ -11,9 +11,9 @@ from urllib.error import URLError
 
 import pytest
 
-from scripts.home_assistant import HomeAssistant
+from scripts.home_assistant import HomeAssistant, faults
 
-from .conftest import PATIENCE, faults, free_port, wait_for
+from .conftest import PATIENCE, free_port, wait_for
 
 
 class Demo:
@@ -65,7 +65,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         demo.process.send_signal(signal.SIGTERM)
         exit_code = demo.process.wait(PATIENCE)
     assert exit_code == 0, demo.output.read_text()
-    assert not faults(demo.home_assistant.log.read_text())
+    assert faults(demo.home_assistant.log.read_text()) == []
 
 
 def test_demo(demo: Demo) -> None:

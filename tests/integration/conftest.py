@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.textmq import config_flow, device_flow, repairs
 from custom_components.textmq.broker import Broker
 from custom_components.textmq.const import BROKER, DOMAIN
+from custom_components.textmq.hub import hub
 from custom_components.textmq.hub.local import LocalBroker
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.components.repairs import RepairsFlow
@@ -25,13 +26,21 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 from tests.broker.encryption import client_context
 
+from .announced import Announced, announced_warnings
 from .client import Client
+from .slow_broker import SlowBroker
+
+__all__ = ["announced_warnings"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Pass over a warning of Home Assistant's own web server."""
+    """Pass over a warning of Home Assistant's own web server; know our marker."""
     config.addinivalue_line(
         "filterwarnings", "ignore::aiohttp.web_exceptions.NotAppKeyWarning"
+    )
+    config.addinivalue_line(
+        "markers",
+        "announced_warnings(*expressions, sometimes=()): the lines at warning or above that a test is to log",
     )
 
 
@@ -52,13 +61,33 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
 
 @pytest.fixture(autouse=True)
 def use_sockets_and_integration(
-    socket_enabled: None, request: pytest.FixtureRequest
+    announced_warnings: Announced, socket_enabled: None, request: pytest.FixtureRequest
 ) -> None:
-    """Allow loopback sockets, and the integration to be found."""
+    """Allow loopback sockets, and the integration to be found; what is logged till the very end is judged."""
     if "recorder_mock" in request.fixturenames:
         # It has to be there before Home Assistant is.
         request.getfixturevalue("recorder_mock")
     request.getfixturevalue("enable_custom_integrations")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let all tests run over a broker that answers late."""
+    parser.addoption("--broker", choices=("local", "slow"), default="local")
+
+
+@pytest.fixture
+def broker_kind(request: pytest.FixtureRequest) -> str:
+    """Return how the broker is reached; tests override it by parametrization."""
+    kind: str = request.config.getoption("--broker")
+    return kind
+
+
+@pytest.fixture(autouse=True)
+def reach_broker(broker_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the slow broker in the place of the local one."""
+    if broker_kind == "slow":
+        make = hub.make_broker
+        monkeypatch.setattr(hub, "make_broker", lambda *args: SlowBroker(make(*args)))
 
 
 @pytest.fixture(autouse=True)
@@ -270,6 +299,8 @@ async def connect(port: int) -> AsyncGenerator[Connect]:
 def broker_of(entry: MockConfigEntry) -> Broker:
     """Return the broker itself, to look at what is behind the doors."""
     api = entry.runtime_data.broker
+    if isinstance(api, SlowBroker):
+        api = api.behind
     assert isinstance(api, LocalBroker)
     return api._broker  # noqa: SLF001
 

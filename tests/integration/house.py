@@ -41,7 +41,7 @@ class House:
         self.hass = hass
         self.entry = entry
         self.clients: dict[str, Client] = {}
-        """Who is connected, by ID."""
+        """The clients that are connected, by ID."""
         self._connect = connect
 
     # The broker
@@ -154,7 +154,7 @@ class House:
                 await asyncio.sleep(0.01)
         await self.hass.async_block_till_done()
 
-    # What is shown
+    # Entities
 
     def entry_of(self, variable: str) -> er.RegistryEntry | None:
         """Return the registry's entry of the one entity that shows a variable."""

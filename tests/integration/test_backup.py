@@ -128,6 +128,9 @@ async def test_files_stay_as_they_are_during_a_backup(
 
 
 @pytest.mark.parametrize("what", ["variables", "devices"])
+@pytest.mark.announced_warnings(
+    "can't be saved|Saving file failed|Error writing config"
+)
 async def test_what_can_not_be_saved_does_not_end_the_backup(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect, what: str
 ) -> None:
@@ -152,6 +155,7 @@ async def test_what_can_not_be_saved_does_not_end_the_backup(
     assert issue(hass, issues.NOT_SAVED) is None
 
 
+@pytest.mark.announced_warnings("Saving before a backup failed")
 async def test_a_backup_does_not_wait_for_ever(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -183,6 +187,7 @@ async def test_a_backup_without_a_broker(
 
 
 @pytest.mark.parametrize("options", [{"save_interval": 1}])
+@pytest.mark.announced_warnings("files can't be saved")
 async def test_a_repair_tells_that_values_are_not_saved(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:

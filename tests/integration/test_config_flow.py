@@ -302,6 +302,7 @@ async def test_reconfigure_without_running(
     assert entry.state is ConfigEntryState.LOADED
 
 
+@pytest.mark.announced_warnings("'SUB b' was refused: 'limit")
 async def test_options(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:

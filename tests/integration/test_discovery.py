@@ -124,6 +124,7 @@ async def test_ignore(
     assert cards(hass) == ["kitchen"]
 
 
+@pytest.mark.announced_warnings("Setup failed for 'other'")
 async def test_other_ignored_entries(hass: HomeAssistant, broker: Broker) -> None:
     """What is ignored elsewhere, or without an ID, concerns nobody here."""
     for entry in (
@@ -190,6 +191,7 @@ async def test_window_can_be_opened_again(
     assert rooms.approved.window_end is None
 
 
+@pytest.mark.announced_warnings("As many new devices as may be")
 async def test_window_is_full(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -317,6 +319,7 @@ async def test_remove_guest_device(
 
 @pytest.mark.parametrize("access", ["open"])
 @pytest.mark.parametrize("known", [[]])
+@pytest.mark.announced_warnings("'b': it is not shown: there are too many devices")
 async def test_registry_is_limited(
     hass: HomeAssistant,
     rooms: RuntimeData,

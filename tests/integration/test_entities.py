@@ -19,6 +19,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
+from .announced import Announced
 from .client import Client, until
 from .conftest import Connect, age, device_of, entity_id, shown, state_of
 
@@ -57,8 +58,11 @@ async def test_on_and_off(
     kind: str,
     value: str,
     state: str,
+    announced_warnings: Announced,
 ) -> None:
     """ON and OFF are the two values, and there are other words for them."""
+    if value == "2":
+        announced_warnings.append("is neither ON nor OFF")
     client = await connect("garden")
     await define(hass, client, TYPE=kind)
     assert shown(hass, kind, NAME).state == "unknown"
@@ -80,6 +84,7 @@ async def test_on_and_off(
         ("event", "doorbell"),
     ],
 )
+@pytest.mark.announced_warnings("is described wrongly")
 async def test_device_class(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -270,6 +275,7 @@ async def test_too_long_command(
         ),
     ],
 )
+@pytest.mark.announced_warnings("is text where a number is expected")
 async def test_number(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -305,8 +311,11 @@ async def test_text(
     definition: dict[str, str],
     value: str,
     state: str,
+    announced_warnings: Announced,
 ) -> None:
     """A text has the lengths of its description; what does not fit is in an attribute."""
+    if state == "unknown":
+        announced_warnings.append(r"has not \d to \d characters|is longer than 255")
     client = await connect("garden")
     await define(hass, client, TYPE="text", **definition)
     await client.ok("PUB", VARIABLE=NAME, VALUE=value)
@@ -317,6 +326,7 @@ async def test_text(
     assert found.attributes.get("text") == (value if state == "unknown" else None)
 
 
+@pytest.mark.announced_warnings("is none of its options")
 async def test_select(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
@@ -331,6 +341,7 @@ async def test_select(
     assert (found.state, found.attributes["options"]) == ("c", ["a", "b", "c"])
 
 
+@pytest.mark.announced_warnings("is none of its options")
 async def test_event(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -418,6 +429,7 @@ async def test_description_of_excluded_variable(
     assert not entity_id(hass, "button", NAME)
 
 
+@pytest.mark.announced_warnings("is refused by Home Assistant")
 async def test_broken_write(
     hass: HomeAssistant,
     rooms: RuntimeData,

@@ -61,6 +61,7 @@ def test_logged() -> None:
     assert for_log("a\nb'°\x1b[31m") == '"a b\'\\xb0 [31m"'
 
 
+@pytest.mark.announced_warnings("'garden/x' is neither ON nor OFF")
 async def test_names(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -175,6 +176,7 @@ def _store(folder: Path, count: int) -> None:
         )
 
 
+@pytest.mark.announced_warnings("'garden/v0' is text where a number is expected")
 async def test_five_thousand_stored_variables(
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -242,6 +244,9 @@ async def test_unload_in_the_middle_of_the_start(
     assert shown(hass, "sensor", "garden/v999").state == "999"
 
 
+@pytest.mark.announced_warnings(
+    "'v' is longer than 255", "Unable to remove unknown job listener"
+)
 async def test_stop_with_a_client_that_does_not_read(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -272,7 +277,10 @@ async def test_stop_with_a_client_that_does_not_read(
             await Client.connect(port)
 
 
-@pytest.mark.parametrize("failing", ["show_text", "_async_write_ha_state"])
+@pytest.mark.parametrize("failing", ["show_value", "_async_write_ha_state"])
+@pytest.mark.announced_warnings(
+    "garden[/_]bad' can't be shown, for an error: RuntimeError"
+)
 async def test_error_in_an_entity(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -316,6 +324,9 @@ async def test_error_in_an_entity(
     await until(lambda: shown(hass, "sensor", "garden/bad").state == "301")
 
 
+@pytest.mark.announced_warnings(
+    "'garden/v5' can't be shown, for an error: RuntimeError"
+)
 async def test_error_in_making_an_entity(
     hass: HomeAssistant,
     entry: MockConfigEntry,

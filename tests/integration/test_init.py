@@ -61,6 +61,7 @@ async def test_unload_with_connected_client(
         await Client.connect(port)
 
 
+@pytest.mark.announced_warnings("Unable to remove unknown job listener")
 async def test_stop_of_home_assistant(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
@@ -107,6 +108,7 @@ async def test_unusable_folder(hass: HomeAssistant, entry: MockConfigEntry) -> N
     assert "File exists" in entry.reason
 
 
+@pytest.mark.announced_warnings("Error setting up entry TextMQ")
 async def test_failing_platform(
     hass: HomeAssistant, entry: MockConfigEntry, port: int
 ) -> None:
@@ -165,6 +167,7 @@ async def test_remove_entry(
     assert not hass.states.async_all()
 
 
+@pytest.mark.announced_warnings("rejected by integration")
 async def test_remove_device(
     hass: HomeAssistant,
     rooms: RuntimeData,

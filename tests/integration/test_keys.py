@@ -547,6 +547,7 @@ async def test_known_device_without_key(
 
 @pytest.mark.parametrize("damage", ["", "x", KEY[:-4], None, 5, ["a"]])
 @pytest.mark.parametrize("known", [["cellar", "garden"]])
+@pytest.mark.announced_warnings("'cellar': it has a key that can't be read")
 async def test_damaged_key(
     hass: HomeAssistant,
     entry: MockConfigEntry,

@@ -54,6 +54,7 @@ async def test_presence_is_no_entity(
         (["a", "$DEVICES/#"], ["a", "$DEVICES/#"]),
     ],
 )
+@pytest.mark.announced_warnings("'broken': it has rights that can't be read")
 async def test_rights_of_an_earlier_version(
     hass: HomeAssistant, port: int, before: list[str], after: list[str]
 ) -> None:
@@ -81,6 +82,7 @@ async def test_rights_of_an_earlier_version(
     assert may_read("$DEVICES/free") is bool(before)
 
 
+@pytest.mark.announced_warnings("higher than the current version")
 async def test_a_later_version(hass: HomeAssistant, port: int) -> None:
     """What a later major version has stored is left alone."""
     entry = MockConfigEntry(
@@ -162,6 +164,7 @@ async def test_variables_that_a_device_does_not_describe_any_more(
 
 
 @pytest.mark.parametrize("known", [["garden", "shed"]])
+@pytest.mark.announced_warnings("'taken' is described by device 'shed' as well")
 async def test_what_is_stale_no_more_is_not_deleted(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect, hass_client: Any
 ) -> None:

@@ -160,6 +160,7 @@ async def test_bad_filter(
         {"write": ["#"], "read": ["#"], "message": True, "more": True},
     ],
 )
+@pytest.mark.announced_warnings("rights that can't be read")
 async def test_damaged_rights(
     hass: HomeAssistant,
     entry: MockConfigEntry,

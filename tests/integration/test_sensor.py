@@ -16,6 +16,7 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
+from .announced import Announced
 from .client import until
 from .conftest import Connect, entity_id, shown, state_of
 
@@ -98,8 +99,13 @@ async def test_values(
     values: list[str],
     state: str,
     numeric: bool,
+    announced_warnings: Announced,
 ) -> None:
     """The first value decides whether it is a number; what does not fit is unknown."""
+    if state == "unknown" and values[-1]:
+        announced_warnings.append(
+            "is text where a number is|is not a finite number|is longer than 255"
+        )
     client = await connect("garden")
     for value in values:
         await client.ok("PUB", VARIABLE=NAME, VALUE=value)
@@ -116,6 +122,9 @@ def shows_text(hass: HomeAssistant, text: str) -> bool:
     return attributes.get("text") == text
 
 
+@pytest.mark.announced_warnings(
+    "is text where a number is expected", "is not a finite number"
+)
 async def test_unfit(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -139,6 +148,7 @@ async def test_unfit(
     assert "text" not in shown(hass, "sensor", "garden/a").attributes
 
 
+@pytest.mark.announced_warnings("it is odd")
 async def test_complaints_are_limited(
     rooms: RuntimeData, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,13 +219,13 @@ async def test_description(
             {"CLASS": "energy", "UNIT": "kWh"},
             "5.5",
             "5.5",
-            {"state_class": None, "unit_of_measurement": "kWh"},
+            {"state_class": "total_increasing", "unit_of_measurement": "kWh"},
         ),
         (
             {"CLASS": "energy", "UNIT": "kWh", "STATE": "measurement"},
             "5.5",
             "5.5",
-            {"state_class": None},
+            {"state_class": "total_increasing"},
         ),
         (
             {"CLASS": "energy", "UNIT": "kWh", "STATE": "total"},
@@ -246,7 +256,7 @@ async def test_description(
         ({"CLASS": "enum", "OPTIONS": "dry,wet"}, "flooded", "unknown", {}),
         ({"CLASS": "enum"}, "flooded", "flooded", {}),
         ({"OPTIONS": "dry,wet"}, "flooded", "flooded", {"options": None}),
-        ({"CLASS": "monetary", "UNIT": "EUR"}, "3", "3", {"state_class": None}),
+        ({"CLASS": "monetary", "UNIT": "EUR"}, "3", "3", {"state_class": "total"}),
         ({"CLASS": "temperature", "UNIT": r"\u00b0F"}, "50", "10.0", {}),
     ],
 )
@@ -258,8 +268,13 @@ async def test_kinds_of_values(
     value: str,
     state: str,
     attributes: dict[str, Any],
+    announced_warnings: Announced,
 ) -> None:
     """Class, unit and state class decide how a value is read."""
+    if state == "unknown":
+        announced_warnings.append(
+            "is text where a number is|is no time|is no date|is none of its options"
+        )
     client = await connect("garden")
     await client.ok("DEF", VARIABLE=NAME, TYPE="sensor", **definition)
     await client.ok("PUB", VARIABLE=NAME, VALUE=value)
@@ -269,6 +284,7 @@ async def test_kinds_of_values(
     assert {key: found.attributes.get(key) for key in attributes} == attributes
 
 
+@pytest.mark.announced_warnings("is described wrongly")
 async def test_impossible_description(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:

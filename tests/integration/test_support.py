@@ -319,6 +319,7 @@ async def test_announced_address(
         assert info.parsed_addresses() == [host]
 
 
+@pytest.mark.announced_warnings("can't be announced by mDNS")
 async def test_failed_announcement(
     hass: HomeAssistant,
     entry: MockConfigEntry,

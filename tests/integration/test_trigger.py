@@ -333,6 +333,7 @@ async def test_trigger_without_broker(
         {"trigger": "textmq.message_received", "options": {"color": "red"}},
     ],
 )
+@pytest.mark.announced_warnings("failed to setup triggers")
 async def test_impossible_triggers(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -540,6 +541,7 @@ async def test_device_is_connected(
     assert not await passes(hass, events)
 
 
+@pytest.mark.announced_warnings("is text where a number is expected")
 async def test_variable_is(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:

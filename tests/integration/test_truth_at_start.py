@@ -1,7 +1,8 @@
-"""What is shown from the first moment of a start on: a house with every case in it, stopped in every way.
+"""Every state from the first moment of a start on: a house with every case in it, stopped in every way.
 
 The table says what each entity shows at the start, when those that did not come are given up, and when all
-are back. Every state is recorded: none may come between. With `-rA` the output shows the table as it went.
+are back. Every state is recorded: none may come between. With `-rA --show-capture=stdout` the output
+shows the table as it went.
 """
 
 import asyncio
@@ -99,6 +100,10 @@ oversleeper/moisture| sensor UNIT=%               | 31                | unavaila
 oversleeper/plain   |                             | 32                | unavailable | unavailable | 32
 oversleeper/contact | binary_sensor               | ON                | unavailable | unavailable | on
 oversleeper/reset   | button                      |                   | unavailable | unavailable | unknown
+latecomer/moisture  | sensor UNIT=%               | 31                | unavailable | unavailable | 31
+latecomer/plain     |                             | 32                | unavailable | unavailable | 32
+latecomer/contact   | binary_sensor               | ON                | unavailable | unavailable | on
+latecomer/reset     | button                      |                   | unavailable | unavailable | unknown
 house/note          |                             | homeassistant:42  | 42          | 42          | 42
 house/text          |                             | homeassistant:ON  | ON          | ON          | ON
 """
@@ -112,8 +117,8 @@ house/guest         |                             | guest:44          | 44      
 
 ABSENT: Final = ("dead", "ghost", "lost")
 """Devices that are lost long before the stop."""
-SLEEP_OVER: Final = 3
-"""Seconds that the oversleeper sleeps: it is awaited still when all stops, and not any more when all starts."""
+LATE: Final = 3
+"""Seconds that the latecomer sleeps: it is in time when all stops, and over its time when all starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class Case:
 
     @property
     def publishes(self) -> list[tuple[str, str]]:
-        """Who publishes what, in order."""
+        """Publishers and values, in order."""
         pairs = [one.rpartition(":") for one in self.published.split()]
         return [(who or self.owner, value) for who, _, value in pairs]
 
@@ -166,7 +171,7 @@ class Past(House):
         self.devices = sorted({case.owner for case in cases} - {"house"})
 
     async def build(self) -> None:
-        """Let everything happen that the table tells of."""
+        """Let everything happen that is in the table."""
         await self.start()
         for who in self.devices:
             await self.come(who)
@@ -183,6 +188,7 @@ class Past(House):
                     await self.publish(who, case.variable, value)
         for who in ABSENT:
             await self.lose(who)
+        await self.oversleep("oversleeper")
         await self.pass_time(11)
         if "former" in self.clients:
             await self.remove("former")
@@ -190,7 +196,7 @@ class Past(House):
     async def fall_asleep(self) -> None:
         """Let those sleep that do when all stops."""
         await self.sleep("sleeper", 3600)
-        await self.sleep("oversleeper", SLEEP_OVER)
+        await self.sleep("latecomer", LATE)
 
     def entity_of(self, case: Case) -> str:
         """Return the entity ID of a case, empty where it has none."""
@@ -228,7 +234,7 @@ class Past(House):
     async def unload(self) -> None:
         """Unload the entry, and set it up again."""
         await self.stop()
-        await self.oversleep_all()
+        await self.be_late()
 
     async def stop_home_assistant(self) -> None:
         """Let Home Assistant stop."""
@@ -285,9 +291,9 @@ class Past(House):
         assert self.entry.state is ConfigEntryState.SETUP_RETRY
         assert await self.hass.config_entries.async_unload(self.entry.entry_id)
 
-    async def oversleep_all(self) -> None:
-        """Let the time of the oversleeper, and of values that expire, pass while nothing runs."""
-        await asyncio.sleep(SLEEP_OVER + 0.2)
+    async def be_late(self) -> None:
+        """Let the time of the latecomer, and of values that expire, pass while nothing runs."""
+        await asyncio.sleep(LATE + 0.2)
 
     async def _until_saved(self) -> None:
         folder = Path(self.hass.config.path(DOMAIN))
@@ -309,6 +315,7 @@ class Past(House):
                     if case.definition
                 )
                 and (not approved or "=ASLEEP " in files.get("sleeper.txt", ""))
+                and (not approved or "| DEVICE=former |" not in values)
             )
 
         await until(is_saved)
@@ -353,7 +360,7 @@ async def check(past: Past, way: Callable[[Past], Awaitable[None]]) -> None:
     trapped.clear()
     await way(past)
     await past.start()
-    # What expires is looked for once a second.
+    # Expiry is looked for once a second.
     await asyncio.sleep(1.2)
     await hass.async_block_till_done()
     seen = {case: [history.of(ids[case])] for case in cases}
@@ -412,10 +419,24 @@ def options() -> dict[str, Any]:
 @pytest.fixture
 def known() -> list[str]:
     """Return the IDs of the devices that are approved."""
-    return ["dead", "former", "ghost", "living", "lost", "oversleeper", "sleeper"]
+    return [
+        "dead",
+        "former",
+        "ghost",
+        "living",
+        "lost",
+        "latecomer",
+        "oversleeper",
+        "sleeper",
+    ]
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.announced_warnings(
+    "'trap' trigger: In 'numeric_state' condition",
+    "is text where a number is expected",
+    sometimes=("Unable to remove unknown job listener",),
+)
 async def test_every_case(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect, way: str
 ) -> None:
@@ -427,6 +448,11 @@ async def test_every_case(
 @pytest.mark.parametrize("known", [[]])
 @pytest.mark.parametrize("access", ["open"])
 @pytest.mark.parametrize("way", ["unloaded", "Home Assistant stopped", "crashed"])
+@pytest.mark.announced_warnings(
+    "'trap' trigger: In 'numeric_state' condition",
+    "is text where a number is expected",
+    sometimes=("Unable to remove unknown job listener",),
+)
 async def test_every_case_where_anybody_may_come(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect, way: str
 ) -> None:
@@ -454,6 +480,9 @@ KINDS: Final = {
 @pytest.mark.parametrize(
     ("definition", "published", "shown", "is_number"), KINDS.values(), ids=KINDS
 )
+@pytest.mark.announced_warnings(
+    sometimes=("'living/code' is text where a number is expected",)
+)
 async def test_number_or_text(
     hass: HomeAssistant,
     entry: MockConfigEntry,
@@ -463,7 +492,7 @@ async def test_number_or_text(
     shown: str,
     is_number: bool,
 ) -> None:
-    """What the first value decided is so after every restart, whatever the value is then."""
+    """The decision of the first value holds after every restart, whatever the value is then."""
     house = House(hass, entry, connect)
     await house.start()
     await house.come("living")
@@ -490,7 +519,7 @@ async def test_number_or_text(
 async def test_sensor_that_is_described_later(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
 ) -> None:
-    """What a description tells goes before what a value has decided, after a restart too."""
+    """A description goes before the decision of a value, after a restart too."""
     house = House(hass, entry, connect)
     await house.start()
     await house.come("living")
@@ -524,13 +553,9 @@ async def test_grace(
     await house.pass_time(91)
     assert house.shown("living/soil") == "unavailable on living"
     assert house.shown("sleeper/soil") == "5 on sleeper"
-    await house.stop()
-    await house.start()
-    assert house.shown("living/soil") == "unavailable on living"
-    assert house.shown("sleeper/soil") == "5 on sleeper"
 
 
-# What is remembered
+# The file of devices
 
 
 class Time:
@@ -601,7 +626,7 @@ async def test_a_failed_start_forgets_nothing(
     assert living["last_seen"]
 
 
-# What comes while it starts
+# Clients that come while it starts
 
 ROUNDS: Final = 3
 MANY: Final = 320

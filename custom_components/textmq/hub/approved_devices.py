@@ -26,7 +26,7 @@ from ..const import (
 )
 from .actions import asked
 from .broker_api import Approval, BrokerApi, BrokerGone
-from .device_issues import DeviceIssues, Trouble
+from .device_issues import ENDED_BY_SETTINGS, DeviceIssues, Trouble
 from .device_registry import ShownDevices
 from .device_replacement import Replacement
 from .discovery_flows import DiscoveryFlows
@@ -164,7 +164,7 @@ class ApprovedDevices(Observer):
         settings = DeviceSettings.read(subentry.data)
         told = self._told.get(device_id)
         if told is not None and DeviceSettings.read(told) != settings:
-            self._issues.forget(device_id)
+            self._issues.forget(device_id, ENDED_BY_SETTINGS)
         for fault in settings.faults:
             self._warn_once(device_id, f"has {_FAULTS[fault]}")
         if CONF_KEY in settings.faults:
@@ -234,15 +234,15 @@ class ApprovedDevices(Observer):
         """Give an approved device another key, in base64; returns False where it is gone."""
         if not self.change(device_id, {CONF_KEY: key}):
             return False
-        self._issues.forget(device_id)
+        self._issues.forget(device_id, ENDED_BY_SETTINGS)
         await self.follow()
         return True
 
     async def revoke(self, device_id: str) -> None:
         """Forget a device that a person has removed: it has to ask again."""
+        await asked(self._revoke(device_id), device_id)
         self._devices.remove(device_id)
         self._issues.forget(device_id)
-        await asked(self._revoke(device_id), device_id)
 
     async def _revoke(self, device_id: str) -> None:
         settings = Settings.read(self._entry)

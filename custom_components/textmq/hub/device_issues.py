@@ -1,9 +1,11 @@
-"""Repair issues of single devices: told once each, until they are settled."""
+"""Repair issues of single devices: created once each, until they are settled."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
+from functools import partial
 from itertools import islice
+import logging
 from typing import Final, override
 
 from homeassistant.core import HomeAssistant, callback
@@ -13,7 +15,9 @@ from ..broker import BadReason, Device, DeviceState, Observer, Variable
 from ..const import ATTR_DEVICE, DOMAIN, REFRESH
 from .broker_api import BrokerApi
 from .issues import create_issue
-from .sanitize import escape_markdown
+from .mistake_list import MistakeList
+from .sanitize import escape_markdown, single_line
+from .warn_once import WarnOnce
 
 
 class Trouble(StrEnum):
@@ -27,35 +31,72 @@ class Trouble(StrEnum):
     OTHER_ID = "device_other_id"
     FORBIDDEN = "device_forbidden"
     STALE = "device_stale"
+    DESCRIPTION_ADJUSTED = "device_description_adjusted"
+    DESCRIPTION_REFUSED = "device_description_refused"
+    COMMAND_REFUSED = "device_command_refused"
 
 
 ENDED_BY_KEY: Final = (Trouble.WRONG_KEY, Trouble.NO_KEY, Trouble.DAMAGED_KEY)
 """Put right by entering the device's key."""
 
 ENDED_BY_CONNECTING: Final = frozenset(
-    {Trouble.PLAIN_TEXT, Trouble.OTHER_ID, *ENDED_BY_KEY}
+    (*ENDED_BY_KEY, Trouble.PLAIN_TEXT, Trouble.OTHER_ID)
 )
 """Put right where the device is connected."""
+ENDED_BY_SETTINGS: Final = frozenset(
+    (*ENDED_BY_CONNECTING, Trouble.FORBIDDEN, Trouble.FLAPPING)
+)
+"""May be put right by another key, or other rights."""
+_LASTING: Final = frozenset(
+    (Trouble.STALE, Trouble.DESCRIPTION_ADJUSTED, Trouble.DESCRIPTION_REFUSED)
+)
+"""Not put right by being quiet: what a device says once when it connects stays so."""
+_ANSWERS: Final = frozenset(
+    (BadReason.NO_SUCH_VARIABLE, BadReason.NO_SUCH_DEVICE, BadReason.DEVICE_BUSY)
+)
+"""Refusals that are no mistakes of the device: it has asked."""
 
 VIOLATIONS: Final = 10
 """What a device may try in vain before it is told of: once is no habit."""
 
+_MISTAKES: Final[Mapping[Trouble, str]] = {
+    Trouble.DESCRIPTION_ADJUSTED: "is described with something that can't be shown",
+    Trouble.DESCRIPTION_REFUSED: "is described wrongly",
+    Trouble.COMMAND_REFUSED: "was refused",
+}
+"""Troubles that are lists of mistakes, as the log calls them; their subjects stand before it."""
+PROTOCOL_URL: Final = "https://github.com/textmq/textmq/blob/main/docs/protocol.md"
+"""How lines and descriptions are written."""
 _MOST_NAMES: Final = 10
 """Variables that are named at most."""
 _MOST: Final = 8
-"""Devices that are told of for each trouble: more are an attack, or one broken network."""
+"""Devices for which there are issues of one trouble: more are an attack, or one broken network."""
+_MOST_TIMES: Final = 10
+"""Issues of one trouble of a device that are created between two refreshes."""
 
 
 class DeviceIssues(Observer):
-    """The devices that are told of."""
+    """The issues of devices."""
 
-    def __init__(self, hass: HomeAssistant, entry_id: str, broker: BrokerApi) -> None:
-        """Tell of the devices of a broker, for its config entry."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry_id: str,
+        broker: BrokerApi,
+        warn_once: WarnOnce,
+    ) -> None:
+        """Create issues of the devices of a broker, for its config entry."""
         self._hass = hass
         self._entry_id = entry_id
         self._broker = broker
+        self._warn_once = warn_once
         self._told: dict[tuple[Trouble, str], float] = {}
         """When each was last so, by the broker's monotonic clock."""
+        self._times: Counter[tuple[Trouble, str]] = Counter()
+        """How many times each was created since the last refresh."""
+        self._mistakes: dict[tuple[Trouble, str], MistakeList] = {}
+        self._connected: dict[str, tuple[float | None, float]] = {}
+        """When devices last connected, as they say themselves and by the broker's monotonic clock."""
         self._violations: Counter[str] = Counter()
         self._violated: set[str] = set()
         """Devices that have tried what they may not since the last refresh."""
@@ -68,48 +109,63 @@ class DeviceIssues(Observer):
 
     @callback
     def create(self, trouble: Trouble, device_id: str, **placeholders: str) -> None:
-        """Tell of a device, once until it is settled; the placeholders may be any text.
+        """Create an issue of a device, once until it is settled; the placeholders may be any text.
 
-        Of stale variables the latest is told.
+        Where something is added to a list of variables or mistakes, the issue follows.
         """
         key = (trouble, device_id)
-        is_new = key not in self._told
-        if is_new and sum(other is trouble for other, _ in self._told) >= _MOST:
+        if key not in self._told:
+            if sum(other is trouble for other, _ in self._told) >= _MOST:
+                return
+            self._times[key] += 1
+            if self._times[key] > _MOST_TIMES:
+                return
+        elif trouble not in (Trouble.STALE, *_MISTAKES):
+            self._told[key] = self._broker.clock()
             return
-        if is_new or trouble is Trouble.STALE:
-            fixable = trouble in ENDED_BY_KEY or trouble is Trouble.STALE
-            placeholders[ATTR_DEVICE] = device_id
-            create_issue(
-                self._hass,
-                self._entry_id,
-                f"{trouble}_{device_id}",
-                data={ATTR_DEVICE: device_id} if fixable else None,
-                is_fixable=fixable,
-                severity=ir.IssueSeverity.WARNING,
-                translation_key=trouble,
-                translation_placeholders={
-                    name: escape_markdown(text) for name, text in placeholders.items()
-                },
-            )
+        fixable = trouble in ENDED_BY_KEY or trouble is Trouble.STALE
+        placeholders[ATTR_DEVICE] = device_id
+        texts = {name: escape_markdown(text) for name, text in placeholders.items()}
+        # A title is no Markdown.
+        texts["name"] = single_line(device_id)
+        if (mistakes := self._mistakes.get(key)) is not None:
+            texts["mistakes"] = mistakes.markdown
+        create_issue(
+            self._hass,
+            self._entry_id,
+            f"{trouble}_{device_id}",
+            data={ATTR_DEVICE: device_id} if fixable else None,
+            is_fixable=fixable,
+            learn_more_url=PROTOCOL_URL if mistakes else None,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=trouble,
+            translation_placeholders=texts,
+        )
         self._told[key] = self._broker.clock()
 
     @callback
     def forget(self, device_id: str, troubles: Collection[Trouble] = Trouble) -> None:
-        """Tell no more of a device's troubles."""
+        """Delete the issues of a device's troubles."""
         if Trouble.FORBIDDEN in troubles:
             self._violations.pop(device_id, None)
+        if troubles is Trouble:
+            self._connected.pop(device_id, None)
         for trouble, other in tuple(self._told):
             if other == device_id and trouble in troubles:
                 self._delete(trouble, device_id)
 
     @callback
     def refresh(self) -> None:
-        """Tell no more of the devices that are in and have made no trouble for a while."""
+        """Delete the issues of devices that are in and have made no trouble for a while."""
+        self._times.clear()
         quiet = self._broker.clock() - REFRESH.total_seconds()
         for (trouble, device_id), last in tuple(self._told.items()):
             connected = self._broker.state(device_id) is DeviceState.CONNECTED
-            if last <= quiet and connected and trouble is not Trouble.STALE:
+            if last <= quiet and connected and trouble not in _LASTING:
                 self._delete(trouble, device_id)
+        for (trouble, device_id), mistakes in tuple(self._mistakes.items()):
+            if mistakes.drop_where(partial(self._is_over, trouble, device_id, quiet)):
+                self._show_mistakes(trouble, device_id)
         for device_id in self._violations.keys() - self._violated:
             if (Trouble.FORBIDDEN, device_id) not in self._told:
                 del self._violations[device_id]
@@ -117,7 +173,7 @@ class DeviceIssues(Observer):
 
     @callback
     def stop(self) -> None:
-        """Tell of nobody any more: what goes on is told anew after the next start."""
+        """Delete all issues: what goes on shows again after the next start."""
         for trouble, device_id in tuple(self._told):
             self._delete(trouble, device_id)
 
@@ -133,6 +189,7 @@ class DeviceIssues(Observer):
             self._violations.pop(device_id, None)
         elif trouble is Trouble.STALE:
             del self._stale[device_id]
+        self._mistakes.pop((trouble, device_id), None)
         ir.async_delete_issue(self._hass, DOMAIN, f"{trouble}_{device_id}")
 
     # What the broker tells
@@ -172,7 +229,103 @@ class DeviceIssues(Observer):
             self.create(Trouble.FORBIDDEN, device.id, detail=detail)
 
     @override
+    def command_refused(
+        self,
+        device: Device,
+        command: str,
+        variable: str,
+        reason: BadReason,
+        detail: str,
+    ) -> None:
+        if reason in _ANSWERS:
+            return
+        if command == "DEF":
+            trouble = Trouble.DESCRIPTION_REFUSED
+            subject = variable or command
+        elif (
+            Trouble.DESCRIPTION_REFUSED,
+            device.id,
+        ) in self._told and command == "DEFS":
+            # It is what follows.
+            return
+        else:
+            trouble = Trouble.COMMAND_REFUSED
+            subject = f"{command} {variable}".strip() or str(reason)
+        text = detail if subject == reason else f"{reason}: {detail}".removesuffix(": ")
+        self._note_mistake(trouble, device.id, subject, text, logging.WARNING)
+
+    @override
+    def description_adjusted(self, device: Device, variable: str, detail: str) -> None:
+        self._end_mistake(Trouble.DESCRIPTION_REFUSED, device.id, variable)
+        trouble = Trouble.DESCRIPTION_ADJUSTED
+        self._note_mistake(trouble, device.id, variable, detail, logging.INFO)
+
+    @override
+    def description_accepted(self, device: Device, variable: str) -> None:
+        self._end_mistake(Trouble.DESCRIPTION_REFUSED, device.id, variable)
+        self._end_mistake(Trouble.DESCRIPTION_ADJUSTED, device.id, variable)
+
+    def _note_mistake(
+        self, trouble: Trouble, device_id: str, subject: str, detail: str, level: int
+    ) -> None:
+        key = trouble, device_id
+        mistakes = self._mistakes.setdefault(key, MistakeList())
+        if mistakes.note(subject, detail, self._broker.clock()):
+            self.create(trouble, device_id)
+            self._warn_once(device_id, _MISTAKES[trouble], subject, detail, level)
+        if key in self._told:
+            self._told[key] = self._broker.clock()
+        else:
+            del self._mistakes[key]
+
+    def _end_mistake(self, trouble: Trouble, device_id: str, subject: str) -> None:
+        mistakes = self._mistakes.get((trouble, device_id))
+        if mistakes is not None and mistakes.drop(subject):
+            self._show_mistakes(trouble, device_id)
+
+    def _show_mistakes(self, trouble: Trouble, device_id: str) -> None:
+        """Show those that are left, after some were put right."""
+        if self._mistakes[trouble, device_id]:
+            self.create(trouble, device_id)
+        else:
+            self._delete(trouble, device_id)
+
+    def _describes(self, device_id: str, name: str) -> bool:
+        """Tell whether a variable has its description by a device."""
+        variable = self._broker.variables.get(name)
+        return (
+            variable is not None
+            and variable.definition is not None
+            and variable.described_by == device_id
+        )
+
+    def _is_over(
+        self, trouble: Trouble, device_id: str, quiet: float, subject: str, last: float
+    ) -> bool:
+        """Tell whether a mistake, last made at a time, is settled.
+
+        One that a device makes when it connects is, after it has connected without it.
+        """
+        if trouble is Trouble.DESCRIPTION_ADJUSTED:
+            return not self._describes(device_id, subject)
+        _, connected = self._connected.get(device_id, (None, 0.0))
+        return last < connected and last <= quiet
+
+    def _follow_mistakes(self, variable: Variable) -> None:
+        """End what was said of a description that is not there any more, or not by that device."""
+        for trouble, device_id in tuple(self._mistakes):
+            if trouble is Trouble.DESCRIPTION_ADJUSTED and not self._describes(
+                device_id, variable.name
+            ):
+                self._end_mistake(trouble, device_id, variable.name)
+
+    @override
     def device_connected(self, device: Device) -> None:
+        said, _ = self._connected.get(device.id, (None, 0.0))
+        if said is not None and said == device.connected_at:
+            # It has told more of itself.
+            return
+        self._connected[device.id] = device.connected_at, self._broker.clock()
         self.forget(device.id, ENDED_BY_CONNECTING)
 
     @override
@@ -188,6 +341,7 @@ class DeviceIssues(Observer):
     @override
     def variable_described(self, variable: Variable) -> None:
         self._follow_stale(variable)
+        self._follow_mistakes(variable)
 
     @override
     def variable_moved(self, variable: Variable, former: str) -> None:
@@ -196,6 +350,7 @@ class DeviceIssues(Observer):
     @override
     def variable_deleted(self, variable: Variable) -> None:
         self._follow_stale(variable)
+        self._follow_mistakes(variable)
 
     def _follow_stale(self, variable: Variable) -> None:
         """Take a variable out of the repair if it is gone, or was described differently."""

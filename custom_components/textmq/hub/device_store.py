@@ -19,6 +19,8 @@ _VERSION: Final = 1
 _DELAY: Final = 60
 """Seconds until a change is written, however many follow it."""
 
+_UNREADABLE: Final = (probatio.Invalid, TypeError)
+
 _TIME: Final = probatio.Any(None, probatio.Coerce(float))
 _DEVICE: Final = probatio.Schema(
     {
@@ -51,7 +53,7 @@ class DeviceStore(Observer):
         for device_id, stored in (await self._store.async_load() or {}).items():
             try:
                 remembered[device_id] = RememberedDevice(**_DEVICE(stored))
-            except probatio.Invalid, TypeError:
+            except _UNREADABLE:
                 LOGGER.warning("What was remembered of a device can't be read")
         return remembered
 

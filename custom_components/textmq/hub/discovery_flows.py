@@ -1,7 +1,7 @@
 """Discovery cards: an unknown device asks to be let in, a person decides."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypedDict, override
@@ -56,17 +56,33 @@ class DiscoveryFlows(Observer):
         self.encrypted: dict[str, Attempt] = {}
         """Devices that want to join by a key, which a person has to enter, by their IDs."""
         self._started: set[str] = set()
+        self._ignored: set[str] = set()
+        """Devices that the broker keeps out, as far as it was told."""
+        self._telling = asyncio.Lock()
         self._quota = PER_MINUTE
 
-    async def refuse_ignored(self) -> None:
-        """Keep out the devices that are ignored."""
-        for entry in self._hass.config_entries.async_entries(DOMAIN):
-            if entry.source == SOURCE_IGNORE and entry.unique_id:
-                await self._broker.refuse(entry.unique_id)
+    async def tell_ignored(self) -> None:
+        """Let the broker keep out the devices that are ignored, and no others.
+
+        A broker that is gone is told when it is back.
+        """
+        async with self._telling:
+            ignored = {
+                entry.unique_id
+                for entry in self._hass.config_entries.async_entries(DOMAIN)
+                if entry.source == SOURCE_IGNORE and entry.unique_id
+            }
+            with suppress(BrokerGone):
+                for device_id in ignored - self._ignored:
+                    await self._broker.refuse(device_id)
+                    self._ignored.add(device_id)
+                for device_id in self._ignored - ignored:
+                    await self._broker.stop_refusing(device_id)
+                    self._ignored.discard(device_id)
 
     @callback
     def follow_ignored(self) -> CALLBACK_TYPE:
-        """Keep out devices that are ignored from now on; returns a function that ends it."""
+        """Follow which devices are ignored; returns a function that ends it."""
         return async_dispatcher_connect(
             self._hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._entry_changed
         )
@@ -181,16 +197,5 @@ class DiscoveryFlows(Observer):
         if (device_id := entry.unique_id) is None:
             return
         if change is ConfigEntryChange.ADDED:
-            self._tell(self._broker.refuse(device_id))
             self.forget_attempts(device_id)
-        elif change is ConfigEntryChange.REMOVED:
-            self._tell(self._broker.stop_refusing(device_id))
-
-    def _tell(self, request: Coroutine[Any, Any, None]) -> None:
-        self._hass.async_create_task(_tried(request), "textmq ignored device")
-
-
-async def _tried(request: Coroutine[Any, Any, None]) -> None:
-    """Tell the broker; one that is gone learns it when it is back."""
-    with suppress(BrokerGone):
-        await request
+        self._hass.async_create_task(self.tell_ignored(), "textmq ignored devices")

@@ -68,7 +68,7 @@ class Hub:
         warn_once = WarnOnce()
         queue = EntityQueue(hass, entry)
         parts = SubDevices(hass, entry)
-        device_issues = DeviceIssues(hass, entry.entry_id, broker)
+        device_issues = DeviceIssues(hass, entry.entry_id, broker, warn_once)
         discovery = DiscoveryFlows(hass, broker)
         devices = ShownDevices(hass, entry, broker, queue, warn_once)
         variables = VariableEntities(
@@ -124,7 +124,7 @@ class Hub:
         self._check(dt_util.utcnow())
         rooms.devices.start(self._was_here)
         await rooms.approved.start()
-        await rooms.discovery.refuse_ignored()
+        await rooms.discovery.tell_ignored()
         self._on_stop += [
             *map(
                 broker.observe,
@@ -212,7 +212,9 @@ class Hub:
 
     async def _tell(self) -> None:
         """Bring the broker up to date; one that is gone learns it when it is back."""
-        await self.runtime_data.approved.follow()
+        rooms = self.runtime_data
+        await rooms.approved.follow()
+        await rooms.discovery.tell_ignored()
         with suppress(BrokerGone):
             await self._broker.set_limits(self._settings.limits)
             await self._broker.set_save_interval(self._settings.save_interval)
@@ -222,8 +224,13 @@ class Hub:
         self.runtime_data.devices.notify_all()
         if self._broker.available:
             self._entry.async_create_task(
-                self._hass, self._tell(), "textmq changed settings"
+                self._hass, self._come_back(), "textmq broker that is back"
             )
+
+    async def _come_back(self) -> None:
+        """Bring the broker up to date that was gone."""
+        await self._tell()
+        await self._follow_time_zone()
 
     @callback
     def _every_second(self, _now: datetime) -> None:

@@ -34,11 +34,11 @@ def label(text: str) -> str:
     return name
 
 
-def escape_markdown(text: str) -> str:
-    """Escape text so that Markdown shows it literally."""
-    return _MARKDOWN.sub(r"\\\1", single_line(text))
+def escape_markdown(text: str, length: int = MAX_LENGTH) -> str:
+    """Escape text so that Markdown shows it literally, at most length characters of it."""
+    return _MARKDOWN.sub(r"\\\1", single_line(text, length))
 
 
-def for_log(text: str) -> str:
-    """Return text for the log: plain, and in ASCII."""
-    return ascii(single_line(text))
+def for_log(text: str, length: int = MAX_LENGTH) -> str:
+    """Return text for the log: plain, in ASCII, at most length characters of it."""
+    return ascii(single_line(text, length))

@@ -258,8 +258,8 @@ class Commands:
         except Refusal:
             described.refused = True
             raise
-        if notes and (device := _member(session)) is not None:
-            self._mistakes.adjusted(device, wire.Message("DEF", dict(params)), notes)
+        if (device := _member(session)) is not None:
+            self._mistakes.described(device, wire.Message("DEF", dict(params)), notes)
         more = {"DETAIL": wire.encode("; ".join(notes))} if notes else {}
         session.ok(params, **more)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import re
 from typing import Final
 
-from ..protocol import wire
+from ..protocol import names, wire
 from ..protocol.blanking import BLANK, may_hold_secret
 from ..protocol.reasons import BadReason, Refusal, Violation
 from .devices import Device
@@ -44,7 +44,12 @@ class Mistakes:
         if not _WORD.fullmatch(command) or (hides and refusal.reason in _MISSPELT):
             command = ""
         self._observers.notify(
-            Observer.command_refused, device, command, refusal.reason, detail
+            Observer.command_refused,
+            device,
+            command,
+            self._variable(message, hides=hides),
+            refusal.reason,
+            detail,
         )
 
     def unreadable(self, device: Device, refusal: Refusal) -> None:
@@ -53,16 +58,25 @@ class Mistakes:
         if detail.endswith(wire.GIVEN_TWICE):
             detail = f"a key {wire.GIVEN_TWICE}"
         self._observers.notify(
-            Observer.command_refused, device, "", refusal.reason, detail
+            Observer.command_refused, device, "", "", refusal.reason, detail
         )
 
-    def adjusted(
+    def described(
         self, device: Device, message: wire.Message, notes: Collection[str]
     ) -> None:
-        """A description was accepted, but for what these sentences say."""
-        detail = BLANK if self._hides(message) else "; ".join(notes)
+        """A description was accepted, as it is or but for what these sentences say."""
         variable = message.params["VARIABLE"]
+        if not notes:
+            self._observers.notify(Observer.description_accepted, device, variable)
+            return
+        detail = BLANK if self._hides(message) else "; ".join(notes)
         self._observers.notify(Observer.description_adjusted, device, variable, detail)
+
+    def _variable(self, message: wire.Message, *, hides: bool) -> str:
+        name = message.params.get("VARIABLE", "")
+        if hides and name not in self._secrets.names:
+            return ""
+        return name if names.is_variable_name(name) else ""
 
     def _hides(self, message: wire.Message) -> bool:
         return may_hold_secret(message, self._secrets.names)

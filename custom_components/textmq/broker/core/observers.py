@@ -67,13 +67,22 @@ class Observer:
         """A device tried what its rights do not allow."""
 
     def command_refused(
-        self, device: Device, command: str, reason: BadReason, detail: str
+        self,
+        device: Device,
+        command: str,
+        variable: str,
+        reason: BadReason,
+        detail: str,
     ) -> None:
         """A command of a device that is in was refused, or a line of it can't be read (command "").
 
         What its rights do not allow is told by `device_violated`. An unknown command that is no
-        word, or of a line that may hold a secret, is "", too; its detail is blanked then.
+        word, or of a line that may hold a secret, is "", too; its detail is blanked then. The
+        variable is "" where the command names none, or no valid one, or where that may be a secret.
         """
+
+    def description_accepted(self, device: Device, variable: str) -> None:
+        """A description was accepted as it is, or taken away, whether or not that changes something."""
 
     def description_adjusted(self, device: Device, variable: str, detail: str) -> None:
         """A description was accepted without something, or with a doubt: the DETAIL of its OK says which."""
