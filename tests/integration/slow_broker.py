@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 import inspect
-from typing import Any, Final
+from typing import Any, Final, override
 
 from custom_components.textmq.broker import Observer, Publication
 from custom_components.textmq.hub.broker_api import BrokerApi, BrokerGone, Unlisten
@@ -94,6 +94,7 @@ class _Relay(Observer):
         self._observer = observer
         self._hear = hear
 
+    @override
     def __getattribute__(self, name: str) -> Any:
         """Relay whatever an observer can be told."""
         if name.startswith("_") or not hasattr(Observer, name):

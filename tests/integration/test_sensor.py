@@ -454,7 +454,11 @@ async def test_a_value_of_the_future(
     await until(lambda: shown(hass, "sensor", NAME).state == "5")
     now = rooms.broker.now
     for wrong, state in ((-3600, "unavailable"), (30, "5"), (90, "unavailable")):
-        monkeypatch.setattr(rooms.broker, "now", lambda wrong=wrong: now() + wrong)
+
+        def told(wrong: float = wrong) -> float:
+            return now() + wrong
+
+        monkeypatch.setattr(rooms.broker, "now", told)
         await until(lambda state=state: shown(hass, "sensor", NAME).state == state)
 
 

@@ -134,10 +134,13 @@ async def test_the_energy_dashboard_takes_them(
     await manager.async_update(
         {
             "energy_sources": [
-                {
-                    "type": name,
-                    "stat_energy_from": entity_id(hass, "sensor", f"garden/{name}"),
-                }
+                cast(
+                    Any,
+                    {
+                        "type": name,
+                        "stat_energy_from": entity_id(hass, "sensor", f"garden/{name}"),
+                    },
+                )
                 for name in meters
             ],
             "device_consumption": [],
