@@ -459,7 +459,11 @@ async def test_a_value_of_the_future(
             return now() + wrong
 
         monkeypatch.setattr(rooms.broker, "now", told)
-        await until(lambda state=state: shown(hass, "sensor", NAME).state == state)
+
+        def shows(state: str = state) -> bool:
+            return shown(hass, "sensor", NAME).state == state
+
+        await until(shows)
 
 
 async def test_expiry_that_is_described_no_more(

@@ -1,7 +1,7 @@
 """What Home Assistant makes of sensors over time: long-term statistics, the energy dashboard, helpers."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
