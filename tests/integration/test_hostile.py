@@ -158,6 +158,7 @@ async def test_card(hass: HomeAssistant, rooms: RuntimeData, connect: Connect) -
         "device": r"a\[b\]\(c\)",
         "address": escape_markdown("127.0.0.1"),
         "model": escape_markdown(SAFE),
+        "similar": "",
     }
 
 
@@ -293,9 +294,7 @@ async def test_unload_in_the_middle_of_the_start(
     assert shown(hass, "sensor", "garden/v999").state == "999"
 
 
-@pytest.mark.announced_warnings(
-    "'v' is longer than 255", "Unable to remove unknown job listener"
-)
+@pytest.mark.announced_warnings("'v' is longer than 255")
 async def test_stop_with_a_client_that_does_not_read(
     hass: HomeAssistant,
     rooms: RuntimeData,

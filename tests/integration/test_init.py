@@ -61,7 +61,6 @@ async def test_unload_with_connected_client(
         await Client.connect(port)
 
 
-@pytest.mark.announced_warnings("Unable to remove unknown job listener")
 async def test_stop_of_home_assistant(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:

@@ -131,18 +131,14 @@ async def test_the_energy_dashboard_takes_them(
     await hass.async_block_till_done()
     await compile_statistics(hass)
     manager = await async_get_manager(hass)
-    await manager.async_update(
+    sources: Any = [
         {
-            "energy_sources": [
-                {
-                    "type": name,
-                    "stat_energy_from": entity_id(hass, "sensor", f"garden/{name}"),
-                }
-                for name in meters
-            ],
-            "device_consumption": [],
+            "type": name,
+            "stat_energy_from": entity_id(hass, "sensor", f"garden/{name}"),
         }
-    )
+        for name in meters
+    ]
+    await manager.async_update({"energy_sources": sources, "device_consumption": []})
     result = (await async_validate(hass)).as_dict()
     assert len(result["energy_sources"]) == 3
     assert not any(result["energy_sources"])
