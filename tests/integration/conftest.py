@@ -120,7 +120,7 @@ def check_flow_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 def issue_key(issue_id: str) -> str:
     """Return the key of the texts of an issue."""
     (key,) = [one for one in ENGLISH["issues"] if issue_id.startswith(one)]
-    return key
+    return str(key)
 
 
 def check_result(texts: dict[str, Any], result: dict[str, Any]) -> None:

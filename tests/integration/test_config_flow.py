@@ -1,5 +1,7 @@
 """Every path of every flow."""
 
+from base64 import b64decode
+from contextlib import ExitStack
 import socket
 from typing import Any
 from unittest.mock import patch
@@ -9,6 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq.const import BROKER, DOMAIN
 from custom_components.textmq.hub.runtime_data import RuntimeData
+from homeassistant.components import network
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_INTEGRATION_DISCOVERY,
@@ -20,6 +23,7 @@ from homeassistant.config_entries import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import area_registry as ar, device_registry as dr
+from tests.broker.encryption import client_context
 
 from .client import Client, until
 from .conftest import Connect, device_of, shown, state_of
@@ -64,6 +68,38 @@ async def test_add_broker(hass: HomeAssistant, port: int) -> None:
     async with await Client.connect(port) as client:
         client.send("ID", ID="garden")
         assert (await client.do("HELLO?")).command == "HELLO!"
+
+
+async def test_add_device_next(hass: HomeAssistant, port: int) -> None:
+    """After the broker was added the form of the first device is open, and says where the broker is."""
+    form = await start(hass)
+    result = await hass.config_entries.flow.async_configure(
+        form["flow_id"], {"port": port, "host": HOST, "access": "approve"}
+    )
+    kind, flow_id = result["next_flow"]
+    assert kind == "config_subentries_flow"
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.subentries.async_progress()
+    assert flow["flow_id"] == flow_id
+    added = await hass.config_entries.subentries.async_configure(flow_id)
+    assert added["step_id"] == "user"
+    assert added["description_placeholders"] == {
+        "similar": "",
+        "host": HOST,
+        "port": str(port),
+    }
+    added = await hass.config_entries.subentries.async_configure(
+        flow_id, {"device_id": "garden", "encrypted": True}
+    )
+    key = (added["description_placeholders"] or {})["key"]
+    await hass.config_entries.subentries.async_configure(flow_id, {})
+    await hass.async_block_till_done()
+    tls = client_context("garden", b64decode(key))
+    async with await Client.connect(port, tls) as client:
+        await client.ok("ID", ID="garden")
+        await client.ok("PUB", VARIABLE="garden/soil", VALUE="41")
+        await hass.async_block_till_done()
+        assert state_of(hass, "sensor.garden_soil").state == "41"
 
 
 @pytest.mark.parametrize("host", ["all", HOST, "0.0.0.0", "::1"])
@@ -160,6 +196,65 @@ async def test_reconfigure(
     assert entry.data == {"port": port, "host": "0.0.0.0", "access": "open"}
     guest = await connect()
     await guest.ok("PUB", VARIABLE="x", VALUE="1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "other", "errors"),
+    [
+        # Another program has the port on an address that the broker did not have.
+        (HOST, "127.0.0.2", "127.0.0.2", {"port": "port_in_use"}),
+        (HOST, "0.0.0.0", "127.0.0.2", {"port": "port_in_use"}),
+        (HOST, "all", "127.0.0.2", {"port": "port_in_use"}),
+        (HOST, "::1", "::1", {"port": "port_in_use"}),
+        # Nobody has it, but the broker.
+        (HOST, "127.0.0.2", None, {}),
+        (HOST, "0.0.0.0", None, {}),
+        (HOST, "all", None, {}),
+        ("0.0.0.0", HOST, None, {}),
+        ("0.0.0.0", "::1", None, {}),
+        ("all", "::1", None, {}),
+        (HOST, "203.0.113.7", None, {"host": "address_not_available"}),
+        (HOST, "my house", None, {"host": "address_not_available"}),
+    ],
+)
+async def test_reconfigure_address(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    old: str,
+    new: str,
+    other: str | None,
+    errors: dict[str, str],
+) -> None:
+    """Another address with the same port is tried where it is new; what is said to work then works."""
+
+    async def adapters(_hass: HomeAssistant) -> list[Any]:
+        """Return what this machine has, with a second address."""
+        ipv4 = [{"address": "127.0.0.2", "network_prefix": 8}]
+        return [{"enabled": True, "ipv4": ipv4, "ipv6": []}]
+
+    monkeypatch.setattr(network, "async_get_adapters", adapters)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "host": old})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    with ExitStack() as stack:
+        if other is not None:
+            family = socket.AF_INET6 if ":" in other else socket.AF_INET
+            program = stack.enter_context(socket.socket(family))
+            program.bind((other, port))
+            program.listen()
+        form = await entry.start_reconfigure_flow(hass)
+        result = await hass.config_entries.flow.async_configure(
+            form["flow_id"], {"port": port, "host": new, "access": "approve"}
+        )
+        await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+    if errors:
+        assert result["errors"] == errors
+        assert entry.data["host"] == old
+    else:
+        assert result["reason"] == "reconfigure_successful"
+        assert entry.data["host"] == new
 
 
 async def test_reconfigure_port(
@@ -328,6 +423,65 @@ async def test_add_impossible_device(
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "kitchen"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_add_device_that_differs_by_case(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    waits: bool,
+) -> None:
+    """An ID that is another one's but for upper and lower case is asked about once."""
+    similar, device_id = ("kitchen", "Kitchen") if waits else ("garden", "GARDEN")
+    if waits:
+        client = await connect()
+        client.send("ID", ID=similar)
+        await until(lambda: similar in rooms.broker.waiting)
+    form = await add_device(hass, entry, device_id=device_id)
+    assert form["errors"] == {"device_id": "similar_id"}
+    assert (form["description_placeholders"] or {})["similar"] == similar
+    result = await hass.config_entries.subentries.async_configure(
+        form["flow_id"], {"device_id": device_id, "encrypted": False}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_add_device_after_the_question(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
+) -> None:
+    """It is asked of each ID, and nothing is asked of one that is put right."""
+    form = await add_device(hass, entry, device_id="Garden")
+    for device_id, errors in (
+        ("GARDEN", {"device_id": "similar_id"}),
+        ("a/b", {"device_id": "bad_device_id"}),
+        ("Garden", {"device_id": "similar_id"}),
+    ):
+        form = await hass.config_entries.subentries.async_configure(
+            form["flow_id"], {"device_id": device_id, "encrypted": False}
+        )
+        assert form["errors"] == errors
+    result = await hass.config_entries.subentries.async_configure(
+        form["flow_id"], {"device_id": "shed", "encrypted": False}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_card_of_an_id_that_differs_by_case(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
+    """A card says that there is a device of nearly this ID, and can be submitted."""
+    client = await connect()
+    client.send("ID", ID="Garden")
+    await until(lambda: "Garden" in rooms.broker.waiting)
+    form = await card(hass)
+    assert form["errors"] == {"base": "similar_id"}
+    assert (form["description_placeholders"] or {})["similar"] == "garden"
+    result = await hass.config_entries.flow.async_configure(
+        form["flow_id"], {"name": "Garden 2"}
+    )
+    assert result["reason"] == "device_approved"
 
 
 async def test_add_ignored_device(

@@ -600,6 +600,25 @@ async def test_messages(
     assert state_of(hass, "notify.garden_message").state == "unavailable"
 
 
+async def test_message_to_a_sleeper(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
+) -> None:
+    """A device that sleeps can be told something, which it gets when it wakes."""
+    client = await connect("garden")
+    client.send("CLOSE", SLEEP=3600)
+    await until(lambda: rooms.broker.state("garden") == "asleep")
+    await hass.async_block_till_done()
+    assert state_of(hass, "notify.garden_message").state != "unavailable"
+    await hass.services.async_call(
+        "notify",
+        "send_message",
+        {"entity_id": "notify.garden_message", "message": "Good morning"},
+        blocking=True,
+    )
+    client = await connect("garden")
+    assert (await client.receive())["VALUE"] == "Good morning"
+
+
 async def test_restored_message(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """The last message is still there after a restart of Home Assistant."""
     mock_restore_cache_with_extra_data(

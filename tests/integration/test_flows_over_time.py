@@ -13,7 +13,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq.const import DOMAIN
 from custom_components.textmq.hub.keys import make_key
-from custom_components.textmq.hub.local import LocalBroker
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -42,10 +41,14 @@ class Browser:
         return await self._post(url, data, HTTPStatus.OK)
 
     async def submit(
-        self, url: str, form: Any, status: HTTPStatus = HTTPStatus.OK, **data: Any
+        self,
+        url: str,
+        form: Any,
+        data: dict[str, Any] | None = None,
+        status: HTTPStatus = HTTPStatus.OK,
     ) -> Any:
         """Submit a step; returns the next."""
-        return await self._post(f"{url}/{form['flow_id']}", data, status)
+        return await self._post(f"{url}/{form['flow_id']}", data or {}, status)
 
     async def _post(self, url: str, data: dict[str, Any], status: HTTPStatus) -> Any:
         answer = await self._client.post(url, json=data)
@@ -127,7 +130,7 @@ type Change = Callable[[HomeAssistant, MockConfigEntry], Awaitable[None]]
 
 def subentry_id(entry: MockConfigEntry) -> str:
     """Return the ID of the device's subentry."""
-    return next(iter(entry.subentries))
+    return str(next(iter(entry.subentries)))
 
 
 # Change device
@@ -195,17 +198,11 @@ async def test_change_device(
     rooms: RuntimeData,
     entry: MockConfigEntry,
     browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
     change: Change,
     expected: dict[str, str],
     step: str,
 ) -> None:
     """Each choice in the menu of a device, against all that can happen to it meanwhile."""
-
-    async def replace_device(broker: LocalBroker, old: str, new: str) -> None:
-        """Follow: what this does is tested with the broker."""
-
-    monkeypatch.setattr(LocalBroker, "replace_device", replace_device)
     await other_key(hass, entry)
     device = subentry_id(entry)
     before = dict(entry.subentries[device].data)
@@ -214,16 +211,16 @@ async def test_change_device(
         url, handler=[entry.entry_id, "device"], subentry_id=device
     )
     name = step.split(",", maxsplit=1)[0]
-    form = await browser.submit(url, menu, next_step_id=name)
+    form = await browser.submit(url, menu, {"next_step_id": name})
     *first, last = STEPS[step]
     for data in first:
-        form = await browser.submit(url, form, **data)
+        form = await browser.submit(url, form, data)
     assert form["type"] == "form", form
     await change(hass, entry)
     await hass.async_block_till_done()
     changed = change not in (broker_removed, device_removed)
     meanwhile = dict(entry.subentries[device].data) if changed else {}
-    result = await browser.submit(url, form, **last)
+    result = await browser.submit(url, form, last)
     wanted = expected[step]
     if result["type"] == "form":
         errors = [f"{key}: {text}" for key, text in (result["errors"] or {}).items()]
@@ -295,11 +292,11 @@ async def test_add_device(
     data = {"device_id": "kitchen", "encrypted": encrypted}
     key = None
     if encrypted:
-        form, data = await browser.submit(url, form, **data), {}
+        form, data = await browser.submit(url, form, data), {}
         key = form["description_placeholders"]["key"]
     await change(hass, entry)
     await hass.async_block_till_done()
-    result = await browser.submit(url, form, **data)
+    result = await browser.submit(url, form, data)
     wanted = by_key if encrypted else plain
     if result["type"] == "form":
         assert [f"{key}: {text}" for key, text in result["errors"].items()] == [wanted]
@@ -342,7 +339,9 @@ async def test_card_that_was_withdrawn(
         await until(lambda: not rooms.broker.waiting)
     else:
         await change(hass, entry)
-    await browser.submit(f"{FLOWS}/flow", flow, HTTPStatus.NOT_FOUND, name="Kitchen")
+    await browser.submit(
+        f"{FLOWS}/flow", flow, {"name": "Kitchen"}, HTTPStatus.NOT_FOUND
+    )
     assert "kitchen" not in {one.unique_id for one in entry.subentries.values()}
 
 
@@ -366,7 +365,7 @@ async def test_card_that_is_answered_in_the_same_moment(
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     rooms.discovery.approved("kitchen")
     await kitchen_added(hass, entry)
-    result = await browser.submit(f"{FLOWS}/flow", flow, **data)
+    result = await browser.submit(f"{FLOWS}/flow", flow, data)
     assert result["reason"] == "approved_already"
     (device,) = [one for one in entry.subentries.values() if one.unique_id == "kitchen"]
     assert device.title == "Kitchen"
@@ -384,7 +383,7 @@ async def test_card_and_a_broker_that_is_gone(
     await waiting(rooms, connect)
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     monkeypatch.setattr(type(rooms.broker), "available", False)
-    result = await browser.submit(f"{FLOWS}/flow", flow, name="Kitchen")
+    result = await browser.submit(f"{FLOWS}/flow", flow, {"name": "Kitchen"})
     assert result["reason"] == "device_stored"
     assert stored(entry, "kitchen") == {"device_id": "kitchen"}
 
@@ -434,7 +433,7 @@ async def test_reconfigure(
     form = await browser.open(url, handler=DOMAIN, entry_id=entry.entry_id)
     assert form["step_id"] == "reconfigure"
     await change(hass, entry)
-    result = await browser.submit(url, form, **{**entry.data, "access": "key"})
+    result = await browser.submit(url, form, {**entry.data, "access": "key"})
     if "other" in hass.data:
         hass.data["other"].close()
     if result["type"] == "form":
@@ -473,7 +472,9 @@ async def test_options(
     form = await browser.open(url, handler=entry.entry_id)
     await change(hass, entry)
     data = {"keepalive": 77, "keepalive_timeout": 10, "save_interval": 300}
-    result = await browser.submit(url, form, **data, delete_variables=True, limits={})
+    result = await browser.submit(
+        url, form, {**data, "delete_variables": True, "limits": {}}
+    )
     assert result.get("reason", result["type"]) == wanted
     if wanted == "create_entry":
         assert entry.options["keepalive"] == 77
@@ -515,7 +516,7 @@ async def test_repair_of_a_key(
     form = await browser.open(REPAIRS, handler=DOMAIN, issue_id=issue_id)
     await change(hass, entry)
     await hass.async_block_till_done()
-    result = await browser.submit(REPAIRS, form, key=key)
+    result = await browser.submit(REPAIRS, form, {"key": key})
     assert result.get("reason", result["type"]) == wanted
     keys = [one.data.get("key") for one in entry.subentries.values()]
     assert (key in keys) is (wanted == "create_entry")
@@ -545,7 +546,7 @@ async def test_repair_of_a_device_that_goes_meanwhile(
     await device_removed(hass, entry)
     await hass.async_block_till_done()
     assert told(hass) == {issue_id}
-    result = await browser.submit(REPAIRS, form, key=KEY)
+    result = await browser.submit(REPAIRS, form, {"key": KEY})
     assert result["reason"] == "settled"
 
 

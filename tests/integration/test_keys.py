@@ -150,6 +150,7 @@ async def test_add_device_with_key(
             "encryption": {"key": key},
         }
     }
+    assert form["data_schema"] is not None
     assert form["data_schema"]({"qr_code": None}) == {"qr_code": shown["yaml"]}
     result = await submit(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -820,10 +821,10 @@ async def test_key_mode(
         form["flow_id"], {"key": OTHER_KEY, "name": "Kitchen"}
     )
     await connect("kitchen", key=OTHER_KEY)
-    form = await add_device(hass, entry, device_id="hall", encrypted=False)
-    assert form["errors"] == {"encrypted": "key_needed"}
-    form = await submit(hass, form, device_id="hall", encrypted=True)
-    assert form["step_id"] == "add_key"
+    added = await add_device(hass, entry, device_id="hall", encrypted=False)
+    assert added["errors"] == {"encrypted": "key_needed"}
+    added = await submit(hass, added, device_id="hall", encrypted=True)
+    assert added["step_id"] == "add_key"
     menu = await entry.start_subentry_reconfigure_flow(
         hass,
         next(id_ for id_, one in entry.subentries.items() if one.title == "Garden"),

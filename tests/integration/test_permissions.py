@@ -360,12 +360,16 @@ async def test_device_by_entity(
 ) -> None:
     """Who may use an entity of a device may do the same by the action, with that device alone."""
     user = limited(hass, "control", door)
-    messages = {"send_message": {"message": "hi"}, "disconnect": {}}
+    messages: dict[str, dict[str, Any]] = {
+        "send_message": {"message": "hi"},
+        "disconnect": {},
+    }
     for action, data in messages.items():
-        for target in (
+        targets: tuple[dict[str, Any], ...] = (
             {"device": "garden"},
             {"device_id": device_of(hass, "garden").id},
-        ):
+        )
+        for target in targets:
             await connect("garden")
             found = await is_permitted(hass, user, action, **data, **target)
             assert found is (action in permitted)

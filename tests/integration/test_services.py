@@ -13,17 +13,13 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.textmq.broker import __version__
 from custom_components.textmq.const import BROKER, DOMAIN
 from custom_components.textmq.hub.runtime_data import RuntimeData
-from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import (
-    HomeAssistantError,
-    ServiceValidationError,
-    Unauthorized,
-)
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
 from .client import until
-from .conftest import Connect, age, device_of
+from .conftest import Connect, age, device_of, state_of
 
 
 async def act(
@@ -172,6 +168,18 @@ async def test_publish_from_template(
             "send_message",
             {"broadcast": False, "message": ""},
             "no_device_given",
+            ServiceValidationError,
+        ),
+        (
+            "send_message",
+            {"device": "garden", "broadcast": True, "message": ""},
+            "two_devices_given",
+            ServiceValidationError,
+        ),
+        (
+            "disconnect",
+            {"device": "garden", "device_id": "x"},
+            "two_devices_given",
             ServiceValidationError,
         ),
         ("disconnect", {"device": "a"}, "device_not_connected", HomeAssistantError),
@@ -440,32 +448,43 @@ async def test_without_broker(
     assert error.value.translation_key == "service_config_entry_not_loaded"
 
 
-@pytest.mark.parametrize(
-    ("action", "data"),
-    [
-        ("publish", {"variable": "a", "value": "1"}),
-        ("delete", {"variable": "a"}),
-        ("send_message", {"device": "garden", "message": "1"}),
-        ("allow_new_devices", {}),
-        ("disconnect", {"device": "garden"}),
-    ],
-)
-async def test_users_without_rights(
-    hass: HomeAssistant,
-    rooms: RuntimeData,
-    hass_read_only_user: Any,
-    action: str,
-    data: dict[str, Any],
+async def test_target_that_was_taken_back(
+    hass: HomeAssistant, rooms: RuntimeData, connect: Connect
 ) -> None:
-    """What changes something is for administrators and automations."""
-    with pytest.raises(Unauthorized):
-        await hass.services.async_call(
-            DOMAIN,
-            action,
-            data,
-            blocking=True,
-            context=Context(user_id=hass_read_only_user.id),
-        )
+    """What a form leaves of a target that was chosen and taken back is none."""
+    client = await connect("garden")
+    await act(
+        hass,
+        "send_message",
+        device="garden",
+        device_id="",
+        broadcast=False,
+        message="hi",
+    )
+    assert (await client.receive())["VALUE"] == "hi"
+
+
+@pytest.mark.parametrize("access", ["key"])
+async def test_allow_new_devices_by_key_only(
+    hass: HomeAssistant, rooms: RuntimeData
+) -> None:
+    """Where devices come by keys alone nothing says that they can come without."""
+    with pytest.raises(ServiceValidationError, match="add the device with its key"):
+        await act(hass, "allow_new_devices")
+    assert rooms.approved.window_end is None
+    assert state_of(hass, "button.textmq_allow_new_devices").state == "unavailable"
+    sensor = "binary_sensor.textmq_new_devices_allowed"
+    assert state_of(hass, sensor).state == "off"
+
+
+@pytest.mark.parametrize("access", ["open"])
+async def test_new_devices_in_open_mode(
+    hass: HomeAssistant, rooms: RuntimeData
+) -> None:
+    """Where everybody is accepted the sensor says so, without an end."""
+    state = state_of(hass, "binary_sensor.textmq_new_devices_allowed")
+    assert (state.state, state.attributes["until"]) == ("on", None)
+    assert state_of(hass, "button.textmq_allow_new_devices").state != "unavailable"
 
 
 async def test_no_echo(

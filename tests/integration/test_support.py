@@ -100,6 +100,22 @@ async def test_diagnostics_of_absent_device(
     }
 
 
+async def test_diagnostics_without_broker(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, hass_client: Any
+) -> None:
+    """A broker that does not run has its settings to show."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    device = device_of(hass, "garden")
+    await hass.config_entries.async_unload(entry.entry_id)
+    for found in (
+        await get_diagnostics_for_config_entry(hass, hass_client, entry),
+        await get_diagnostics_for_device(hass, hass_client, entry, device),
+    ):
+        assert found["running"] is False
+        assert found["entry"]["devices"] == [{"device_id": "garden"}]
+        assert found["entry"]["data"]["host"] == "**REDACTED**"
+
+
 async def test_system_health(
     hass: HomeAssistant,
     rooms: RuntimeData,

@@ -17,8 +17,9 @@ from custom_components.textmq.hub.device_issues import Trouble
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.selector import DeviceSelector
 
-from .conftest import Connect
+from .conftest import Connect, device_of
 
 FOLDER = Path(const.__file__).parent
 ENGLISH: dict[str, Any] = json.loads((FOLDER / "translations" / "en.json").read_text())
@@ -132,6 +133,38 @@ def test_described_things(kind: str) -> None:
     for key, item in found.items():
         fields = set((item or {}).get("fields", {}))
         assert fields == set(ENGLISH[kind][key].get("fields", {})), key
+
+
+@pytest.mark.parametrize("kind", ["services", "triggers", "conditions"])
+async def test_chosen_devices(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    kind: str,
+) -> None:
+    """Forms offer the devices that connect: neither the broker itself nor the parts of devices."""
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE="garden/a", TYPE="sensor", PART="bed")
+    await hass.async_block_till_done()
+    by_entity: dict[str, set[str]] = {}
+    for one in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
+        by_entity.setdefault(one.domain, set()).add(one.device_id or "")
+    assert len(set().union(*by_entity.values())) == 3
+    described = yaml.safe_load((FOLDER / f"{kind}.yaml").read_text())
+    selectors = [
+        field["selector"]["device"]
+        for item in described.values()
+        for field in (item or {}).get("fields", {}).values()
+        if "device" in field.get("selector", {})
+    ]
+    assert selectors
+    for config in selectors:
+        validated: dict[str, Any] = DeviceSelector.CONFIG_SCHEMA(config)
+        (only,) = validated["entity"]
+        assert only["integration"] == const.DOMAIN
+        (domain,) = only["domain"]
+        assert by_entity[domain] == {device_of(hass, "garden").id}
 
 
 def test_quality_scale() -> None:
