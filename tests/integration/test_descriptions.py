@@ -314,6 +314,32 @@ async def test_an_unknown_kind_is_a_sensor(
     assert shown(hass, "switch", NAME).state == "on"
 
 
+@pytest.mark.parametrize("kind", ["sensor", "binary_sensor", "lamp", "light"])
+@pytest.mark.parametrize("category", ["config", "diagnostic"])
+async def test_what_is_only_read_is_no_setting(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    connect: Connect,
+    kind: str,
+    category: str,
+) -> None:
+    """Home Assistant takes no such category: the entity lives without it, over restarts too."""
+    platform = kind if kind == "binary_sensor" else "sensor"
+    client = await connect("garden")
+    await define(hass, client, TYPE=kind)
+    await client.ok("PUB", VARIABLE=NAME, VALUE="ON")
+    for _ in range(2):
+        await define(hass, client, TYPE=kind, CATEGORY=category)
+        found = registered(hass, entity_id(hass, platform, NAME))
+        assert found.entity_category == (None if category == "config" else category)
+        assert shown(hass, platform, NAME).state in ("on", "ON")
+        assert await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+        client = await connect("garden")
+        assert shown(hass, platform, NAME).state in ("on", "ON")
+
+
 # Parts
 
 

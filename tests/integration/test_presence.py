@@ -164,7 +164,6 @@ async def test_variables_that_a_device_does_not_describe_any_more(
 
 
 @pytest.mark.parametrize("known", [["garden", "shed"]])
-@pytest.mark.announced_warnings("'taken' is described by device 'shed' as well")
 @pytest.mark.announced_warnings("is described by device 'shed' as well")
 async def test_what_is_stale_no_more_is_not_deleted(
     hass: HomeAssistant, rooms: RuntimeData, connect: Connect, hass_client: Any

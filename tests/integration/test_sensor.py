@@ -441,6 +441,11 @@ async def test_expiry(
     assert shown(hass, "sensor", NAME).state == "5"
 
 
+def shows_state(hass: HomeAssistant, state: str) -> bool:
+    """Tell whether the variable has a state."""
+    return shown(hass, "sensor", NAME).state == state
+
+
 async def test_a_value_of_the_future(
     hass: HomeAssistant,
     rooms: RuntimeData,
@@ -454,16 +459,9 @@ async def test_a_value_of_the_future(
     await until(lambda: shown(hass, "sensor", NAME).state == "5")
     now = rooms.broker.now
     for wrong, state in ((-3600, "unavailable"), (30, "5"), (90, "unavailable")):
-
-        def told(wrong: float = wrong) -> float:
-            return now() + wrong
-
-        monkeypatch.setattr(rooms.broker, "now", told)
-
-        def shows(state: str = state) -> bool:
-            return shown(hass, "sensor", NAME).state == state
-
-        await until(shows)
+        shifted = now() + wrong
+        monkeypatch.setattr(rooms.broker, "now", partial(float, shifted))
+        await until(partial(shows_state, hass, state))
 
 
 async def test_expiry_that_is_described_no_more(

@@ -1,7 +1,7 @@
 """What Home Assistant makes of sensors over time: long-term statistics, the energy dashboard, helpers."""
 
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -131,21 +131,14 @@ async def test_the_energy_dashboard_takes_them(
     await hass.async_block_till_done()
     await compile_statistics(hass)
     manager = await async_get_manager(hass)
-    await manager.async_update(
+    sources: Any = [
         {
-            "energy_sources": [
-                cast(
-                    Any,
-                    {
-                        "type": name,
-                        "stat_energy_from": entity_id(hass, "sensor", f"garden/{name}"),
-                    },
-                )
-                for name in meters
-            ],
-            "device_consumption": [],
+            "type": name,
+            "stat_energy_from": entity_id(hass, "sensor", f"garden/{name}"),
         }
-    )
+        for name in meters
+    ]
+    await manager.async_update({"energy_sources": sources, "device_consumption": []})
     result = (await async_validate(hass)).as_dict()
     assert len(result["energy_sources"]) == 3
     assert not any(result["energy_sources"])

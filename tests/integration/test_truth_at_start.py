@@ -435,7 +435,6 @@ def known() -> list[str]:
 @pytest.mark.announced_warnings(
     "'trap' trigger: In 'numeric_state' condition",
     "is text where a number is expected",
-    sometimes=("Unable to remove unknown job listener",),
 )
 async def test_every_case(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect, way: str
@@ -451,7 +450,6 @@ async def test_every_case(
 @pytest.mark.announced_warnings(
     "'trap' trigger: In 'numeric_state' condition",
     "is text where a number is expected",
-    sometimes=("Unable to remove unknown job listener",),
 )
 async def test_every_case_where_anybody_may_come(
     hass: HomeAssistant, entry: MockConfigEntry, connect: Connect, way: str
