@@ -158,6 +158,7 @@ async def test_card(hass: HomeAssistant, rooms: RuntimeData, connect: Connect) -
         "device": r"a\[b\]\(c\)",
         "address": escape_markdown("127.0.0.1"),
         "model": escape_markdown(SAFE),
+        "similar": "",
     }
 
 

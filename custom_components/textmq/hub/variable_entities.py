@@ -211,7 +211,7 @@ class VariableEntities(Observer):
     def _warn_of_two(self, variable: Variable, other: str) -> None:
         """Warn of a variable that two devices describe: one of them may be an old board."""
         by = variable.described_by
-        if may_own(by) and may_own(other) and by != other:
+        if may_own(by) and self._devices.get(other) is not None and by != other:
             self._warn_once(
                 other, f"is described by device {for_log(by)} as well", variable.name
             )
