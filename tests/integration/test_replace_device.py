@@ -308,6 +308,7 @@ async def test_title_and_rights(
     assert device_of(hass, "shed").name == "shed"
 
 
+@pytest.mark.announced_warnings("it has rights that can't be read")
 async def test_damaged_rights(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry
 ) -> None:
