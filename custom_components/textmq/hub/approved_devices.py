@@ -10,9 +10,9 @@ from typing import Any, Final, override
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_DEVICE_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import area_registry as ar
-from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
 from ..broker import AccessMode, Device, Observer
@@ -273,11 +273,24 @@ class ApprovedDevices(Observer):
             raise ServiceValidationError(
                 translation_domain=DOMAIN, translation_key="only_by_key"
             )
-        await asked(self._broker.permit(duration.total_seconds()))
+        former = self._window_end
+        # The broker may close it while it lets in those that wait.
+        self._begin_window(dt_util.utcnow() + duration)
+        try:
+            await asked(self._broker.permit(duration.total_seconds()))
+        except HomeAssistantError:
+            self._begin_window(former)
+            raise
+        finally:
+            self._devices.broker_device.notify()
+
+    def _begin_window(self, end: datetime | None) -> None:
         self._end_window()
-        self._window_end = dt_util.utcnow() + duration
-        self._close_window = async_call_later(self._hass, duration, self._window_over)
-        self._devices.broker_device.notify()
+        if end is not None:
+            self._window_end = end
+            self._close_window = async_track_point_in_utc_time(
+                self._hass, self._window_over, end
+            )
 
     async def _window_over(self, _now: datetime) -> None:
         self._close_window = None
