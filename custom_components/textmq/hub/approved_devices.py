@@ -65,8 +65,11 @@ class ApprovedDevices(Observer):
         self._warn_once = warn_once
         self._shown: dict[str, tuple[str, str]] = {}
         """IDs and titles of subentries as the device pages show them, by device ID."""
-        self._told: dict[str, Mapping[str, Any]] = {}
-        """Data of subentries as the broker knows them, by device ID; a change makes new data."""
+        self._told: dict[str, Mapping[str, Any] | None] = {}
+        """Data of subentries as the broker knows them, by device ID; a change makes new data.
+
+        None where it has been asked, and has not answered yet.
+        """
         self._telling = asyncio.Lock()
         self._window_end: datetime | None = None
         self._close_window: CALLBACK_TYPE | None = None
@@ -76,7 +79,8 @@ class ApprovedDevices(Observer):
     async def start(self) -> None:
         """Approve the devices of the subentries, before any client is served, and show them."""
         self._begin_replacements()
-        await self._tell()
+        async with self._telling:
+            await self._tell()
         self._show()
 
     async def follow(self) -> None:
@@ -115,6 +119,7 @@ class ApprovedDevices(Observer):
         wanted = self._subentries()
         for device_id in self._shown.keys() - wanted.keys():
             del self._shown[device_id]
+            self._replacement.end(device_id)
             self._devices.remove(device_id)
             self._issues.forget(device_id)
         for device_id, subentry in wanted.items():
@@ -133,7 +138,7 @@ class ApprovedDevices(Observer):
             for device_id in self._told.keys() - wanted.keys():
                 if not self._replacement.is_replaced(device_id):
                     await self._revoke(device_id)
-                del self._told[device_id]
+                    del self._told[device_id]
             changed = {
                 device_id: subentry
                 for device_id, subentry in wanted.items()
@@ -142,15 +147,17 @@ class ApprovedDevices(Observer):
             data = {device_id: one.data for device_id, one in changed.items()}
             if not changed:
                 return
-            await self._broker.approve(
-                {
-                    device_id: self._approval(device_id, subentry)
-                    for device_id, subentry in changed.items()
-                }
-            )
+            approvals = {
+                device_id: self._approval(device_id, subentry)
+                for device_id, subentry in changed.items()
+            }
+            for device_id in changed:
+                self._told.setdefault(device_id, None)
+            await self._broker.approve(approvals)
             for device_id, subentry in changed.items():
-                if (old := subentry.data.get(CONF_REPLACES)) is not None:
+                if (old := data[device_id].get(CONF_REPLACES)) is not None:
                     await self._broker.replace_device(old, device_id)
+                    self._told.pop(old, None)
                     self._replaced(device_id, subentry)
         except BrokerGone:
             LOGGER.debug("The broker is told of changed devices when it is back")
@@ -174,11 +181,14 @@ class ApprovedDevices(Observer):
     @callback
     def _replaced(self, device_id: str, subentry: ConfigSubentry) -> None:
         """Note that a device has taken over all that belonged to the one before."""
+        self._replacement.end(device_id)
+        if subentry.subentry_id not in self._entry.subentries:
+            # A person has removed it meanwhile.
+            return
         data = {key: one for key, one in subentry.data.items() if key != CONF_REPLACES}
         self._hass.config_entries.async_update_subentry(
             self._entry, subentry, data=data
         )
-        self._replacement.end(device_id)
 
     async def approve(
         self,
