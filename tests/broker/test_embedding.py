@@ -181,7 +181,7 @@ def test_revoke(broker: Broker, delete: bool) -> None:
 
 
 def test_variables_are_told(broker: Broker, recorder: Recorder) -> None:
-    """A variable is told when it is new, described and gone, not at every publish."""
+    """A variable is told when it is new, described and gone, not at every publish; a description each time."""
     lamp = Peer(broker, "lamp")
     recorder.take()
     lamp.send(
@@ -197,9 +197,14 @@ def test_variables_are_told(broker: Broker, recorder: Recorder) -> None:
     assert recorder.take() == [
         ("variable_added", "v"),
         ("variable_described", "v"),
+        ("description_accepted", "lamp"),
+        ("description_accepted", "lamp"),
         ("variable_described", "v"),
+        ("description_accepted", "lamp"),
         ("variable_added", "button"),
+        ("description_accepted", "lamp"),
         ("variable_deleted", "button"),
+        ("description_accepted", "lamp"),
         ("variable_deleted", "v"),
     ]
 

@@ -54,8 +54,6 @@ class VariableEntities(Observer):
         self._warn_once = warn_once
         self._shows = shows
         self._by_name: dict[str, ShownVariable] = {}
-        self._gone: set[str] = set()
-        """Devices that others have replaced."""
         self._expiring: dict[ShownVariable, float] = {}
         """Seconds for which the values of an entity are worth anything."""
 
@@ -164,8 +162,6 @@ class VariableEntities(Observer):
     @callback
     def rename_device(self, old: str, new: str) -> None:
         """Show the variables of a device under their new names as soon as they have them."""
-        self._gone.add(old)
-        self._gone.discard(new)
         self._parts.rename_device(old, new)
         for name in tuple(self._by_name):
             if name != old and not name.startswith(f"{old}/"):
@@ -215,7 +211,7 @@ class VariableEntities(Observer):
     def _warn_of_two(self, variable: Variable, other: str) -> None:
         """Warn of a variable that two devices describe: one of them may be an old board."""
         by = variable.described_by
-        if may_own(by) and may_own(other) and by != other and other not in self._gone:
+        if may_own(by) and by != other and self._devices.get(other) is not None:
             self._warn_once(
                 other, f"is described by device {for_log(by)} as well", variable.name
             )
