@@ -1,9 +1,11 @@
 """The broker inside a Home Assistant core, and clients of it."""
 
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 import json
+import os
 from pathlib import Path
 import re
 import socket
@@ -163,13 +165,31 @@ def entity_registry_enabled_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
+def _ports() -> Iterator[int]:
+    """Return ports of this process alone, below those that the system gives to connections."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_000 + worker * _PORTS
+    # Another run on this machine begins elsewhere.
+    offset = os.getpid() % _PORTS
+    while True:
+        yield first + offset
+        offset = (offset + 1) % _PORTS
+
+
+_PORTS: Final = 2000
+"""Ports of each process that runs tests."""
+_NEXT_PORT: Final = _ports()
+
+
 @pytest.fixture
 def port(socket_enabled: None) -> int:
-    """Return a port that is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free: int = probe.getsockname()[1]
-        return free
+    """Return a port that is free, and stays so until the test takes it."""
+    for free in _NEXT_PORT:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", free))
+            return free
+    raise AssertionError
 
 
 def device_subentry(

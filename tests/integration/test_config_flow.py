@@ -423,6 +423,7 @@ async def test_add_impossible_device(
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "kitchen"
+    await hass.async_block_till_done()
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -446,6 +447,7 @@ async def test_add_device_that_differs_by_case(
         form["flow_id"], {"device_id": device_id, "encrypted": False}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
 
 
 async def test_add_device_after_the_question(
@@ -466,6 +468,7 @@ async def test_add_device_after_the_question(
         form["flow_id"], {"device_id": "shed", "encrypted": False}
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
 
 
 async def test_card_of_an_id_that_differs_by_case(
@@ -482,6 +485,7 @@ async def test_card_of_an_id_that_differs_by_case(
         form["flow_id"], {"name": "Garden 2"}
     )
     assert result["reason"] == "device_approved"
+    await hass.async_block_till_done()
 
 
 async def test_add_ignored_device(
@@ -609,6 +613,7 @@ async def test_approve_without_details(
     }
     await hass.config_entries.flow.async_configure(form["flow_id"], {"name": "k1"})
     assert (await client.answer()).command == "OK"
+    await hass.async_block_till_done()
 
 
 async def discover(hass: HomeAssistant, device_id: str) -> ConfigFlowResult:

@@ -120,6 +120,7 @@ async def test_ignore(
         if one.source == SOURCE_IGNORE
     ]
     await hass.config_entries.async_remove(ignored.entry_id)
+    await hass.async_block_till_done()
     await ask(entry.runtime_data, connect, "kitchen")
     assert cards(hass) == ["kitchen"]
 

@@ -21,6 +21,7 @@ from homeassistant.setup import async_setup_component
 
 from .client import Client, until
 from .conftest import Connect
+from .slow_broker import SlowBroker
 from .test_discovery import cards
 from .test_keys import KEY, fail, stored, told
 
@@ -371,21 +372,25 @@ async def test_card_that_is_answered_in_the_same_moment(
     assert device.title == "Kitchen"
 
 
+@pytest.mark.parametrize("broker_kind", ["slow"])
 async def test_card_and_a_broker_that_is_gone(
     hass: HomeAssistant,
     rooms: RuntimeData,
     entry: MockConfigEntry,
     browser: Browser,
     connect: Connect,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is approved while the broker can't be reached is not said to be connected."""
-    await waiting(rooms, connect)
+    client = await waiting(rooms, connect)
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    monkeypatch.setattr(type(rooms.broker), "available", False)
+    assert isinstance(rooms.broker, SlowBroker)
+    rooms.broker.go()
     result = await browser.submit(f"{FLOWS}/flow", flow, {"name": "Kitchen"})
     assert result["reason"] == "device_stored"
     assert stored(entry, "kitchen") == {"device_id": "kitchen"}
+    rooms.broker.come_back()
+    assert (await client.answer()).command == "OK"
+    await hass.async_block_till_done()
 
 
 # The broker

@@ -345,6 +345,7 @@ async def test_plain_and_encrypted_under_one_id(
     )
     assert (await waiting.answer())["REASON"] == "key-required"
     await connect("kitchen", key=KEY)
+    await hass.async_block_till_done()
 
 
 async def test_tries_end_while_the_id_waits_in_plain_text(
@@ -595,6 +596,7 @@ async def test_id_other_than_identity(
     }
     await connect("garden", key=KEY)
     assert told(hass) == set()
+    await hass.async_block_till_done()
 
 
 async def test_id_of_a_device_that_is_gone(
@@ -792,6 +794,7 @@ async def test_remove_device_that_is_away(
     await cellar.ok("PUB", VARIABLE="x", VALUE="1")
     assert (await another.do("HELLO?")).command == "HELLO!"
     assert not another.deliveries
+    await hass.async_block_till_done()
 
 
 # Only with a key

@@ -408,6 +408,7 @@ async def test_allow_new_devices(
     left = (rooms.approved.window_end - dt_util.utcnow()).total_seconds()
     assert seconds - 10 < left <= seconds
     await connect("kitchen")
+    await hass.async_block_till_done()
 
 
 @pytest.mark.parametrize("duration", ["00:00:59", "00:15:01", "-1", "forever"])
