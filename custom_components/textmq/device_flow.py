@@ -279,6 +279,9 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
             errors = self._check_encrypted(user_input)
             if device_id != old:
                 errors = self._check_id(device_id, known="id_taken") or errors
+            elif not user_input[CONF_ENCRYPTED] and CONF_KEY not in self._subentry.data:
+                # Nothing would keep the old board out.
+                errors = errors or {CONF_DEVICE_ID: "nothing_to_replace"}
             if not errors:
                 self._device_id = device_id
                 if user_input[CONF_ENCRYPTED]:
@@ -352,8 +355,8 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
     def _similar_id(self, device_id: str) -> str:
         """Return the ID of a device that is known, or asks, and differs by case alone; empty for none."""
         rooms = async_get_runtime_data(self.hass)
-        ids = {*self._known_ids, *(rooms.broker.waiting if rooms else ())}
-        return similar_id(device_id, ids)
+        waiting = rooms.broker.waiting if rooms else ()
+        return similar_id(device_id, (*sorted(self._known_ids), *waiting))
 
     async def _async_show_key(self, step_id: str, device_id: str) -> SubentryFlowResult:
         settings = Settings.read(self._get_entry())

@@ -37,6 +37,7 @@ from .hub.broker_api import BrokerApi
 from .hub.device_registry import device_id_of
 from .hub.permissions import Permissions
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
+from .hub.settings import DEFAULT_LIMITS
 from .hub.shown_device import ShownDevice
 from .yaml_values import wire_text
 
@@ -46,6 +47,7 @@ ATTR_MESSAGE: Final = "message"
 ATTR_RETAIN: Final = "retain"
 ATTR_TTL: Final = "ttl"
 
+_LONGEST_WAIT: Final = timedelta(seconds=DEFAULT_LIMITS.message_ttl)
 
 _TARGET: Final = {
     probatio.Optional(ATTR_DEVICE_ID): cv.string,
@@ -65,7 +67,9 @@ SEND_SCHEMA: Final = probatio.Schema(
         **_TARGET,
         probatio.Optional(ATTR_BROADCAST): cv.boolean,
         probatio.Required(ATTR_MESSAGE): wire_text,
-        probatio.Optional(ATTR_TTL): cv.positive_time_period,
+        probatio.Optional(ATTR_TTL): probatio.All(
+            cv.positive_time_period, probatio.Range(max=_LONGEST_WAIT)
+        ),
     }
 )
 LIST_SCHEMA: Final = probatio.Schema(

@@ -148,12 +148,6 @@ async def test_publish_from_template(
         ),
         (
             "send_message",
-            {"device": "garden", "message": "", "ttl": {"days": 8}},
-            "limit",
-            HomeAssistantError,
-        ),
-        (
-            "send_message",
             {"device": "garden", "message": "x" * 5000},
             "too_long",
             ServiceValidationError,

@@ -73,6 +73,8 @@ _MOST: Final = 8
 """Devices for which there are issues of one trouble: more are an attack, or one broken network."""
 _MOST_TIMES: Final = 10
 """Issues of one trouble of a device that are created between two refreshes."""
+_MOST_CHANGES: Final = 200
+"""Changes of one list of mistakes that show at once between two refreshes."""
 
 
 class DeviceIssues(Observer):
@@ -94,6 +96,8 @@ class DeviceIssues(Observer):
         """When each was last so, by the broker's monotonic clock."""
         self._times: Counter[tuple[Trouble, str]] = Counter()
         """How many times each was created since the last refresh."""
+        self._changes: Counter[tuple[Trouble, str]] = Counter()
+        """How many times each list of mistakes has changed since the last refresh."""
         self._mistakes: dict[tuple[Trouble, str], MistakeList] = {}
         self._connected: dict[str, tuple[float | None, float]] = {}
         """When devices last connected, as they say themselves and by the broker's monotonic clock."""
@@ -111,7 +115,8 @@ class DeviceIssues(Observer):
     def create(self, trouble: Trouble, device_id: str, **placeholders: str) -> None:
         """Create an issue of a device, once until it is settled; the placeholders may be any text.
 
-        Where something is added to a list of variables or mistakes, the issue follows.
+        Where something is added to a list of variables or mistakes, the issue follows; where a
+        list never stops changing, at the next refresh.
         """
         key = (trouble, device_id)
         if key not in self._told:
@@ -123,6 +128,10 @@ class DeviceIssues(Observer):
         elif trouble not in (Trouble.STALE, *_MISTAKES):
             self._told[key] = self._broker.clock()
             return
+        elif trouble in _MISTAKES:
+            self._changes[key] += 1
+            if self._changes[key] > _MOST_CHANGES:
+                return
         fixable = trouble in ENDED_BY_KEY or trouble is Trouble.STALE
         placeholders[ATTR_DEVICE] = device_id
         texts = {name: escape_markdown(text) for name, text in placeholders.items()}
@@ -158,6 +167,8 @@ class DeviceIssues(Observer):
     def refresh(self) -> None:
         """Delete the issues of devices that are in and have made no trouble for a while."""
         self._times.clear()
+        late = [key for key, times in self._changes.items() if times > _MOST_CHANGES]
+        self._changes.clear()
         quiet = self._broker.clock() - REFRESH.total_seconds()
         for (trouble, device_id), last in tuple(self._told.items()):
             connected = self._broker.state(device_id) is DeviceState.CONNECTED
@@ -165,6 +176,9 @@ class DeviceIssues(Observer):
                 self._delete(trouble, device_id)
         for (trouble, device_id), mistakes in tuple(self._mistakes.items()):
             if mistakes.drop_where(partial(self._is_over, trouble, device_id, quiet)):
+                self._show_mistakes(trouble, device_id)
+        for trouble, device_id in late:
+            if (trouble, device_id) in self._mistakes:
                 self._show_mistakes(trouble, device_id)
         for device_id in self._violations.keys() - self._violated:
             if (Trouble.FORBIDDEN, device_id) not in self._told:
