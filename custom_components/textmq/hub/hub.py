@@ -14,6 +14,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
+from ..broker import DeviceState
 from ..const import DOMAIN, REFRESH
 from . import issues
 from .actions import Actions
@@ -160,11 +161,14 @@ class Hub:
         """Tell whether a device was here when Home Assistant stopped, or is within its sleep."""
         if self._broker.knows(device_id):
             return self._broker.was_here(device_id)
+        if self._broker.state(device_id) is not DeviceState.DISCONNECTED:
+            return True
         remembered = self._remembered.get(device_id)
-        if remembered is None or not remembered.present:
-            return False
-        until = remembered.asleep_until
-        return until is None or until > self._broker.now()
+        return (
+            remembered is not None
+            and remembered.present
+            and remembered.asleep_until is None
+        )
 
     @callback
     def _take_messages(self, _hass: HomeAssistant) -> None:
