@@ -125,6 +125,8 @@ class Hub:
         rooms.devices.start(self._was_here)
         await rooms.approved.start()
         await rooms.discovery.tell_ignored()
+        if self._has_stopped():
+            return
         self._on_stop += [
             *map(
                 broker.observe,
@@ -147,11 +149,15 @@ class Hub:
         ]
         await rooms.variables.async_start()
         await rooms.queue.async_added()
-        if self._stopped:
+        if self._has_stopped():
             return
         self._on_stop.append(async_at_started(hass, self._take_messages))
         async_dispatcher_send(hass, SIGNAL_STARTED, rooms)
         broker.serve()
+
+    def _has_stopped(self) -> bool:
+        """Tell whether Home Assistant stopped the broker while it started."""
+        return self._stopped
 
     @callback
     def _was_here(self, device_id: str) -> bool:
