@@ -1,13 +1,14 @@
 """What happens in other orders, second part: work that waits, a broker that goes at the wrong moment, a stop in the middle."""
 
 import asyncio
+import threading
 import time
 from typing import Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.textmq.broker import Publication
+from custom_components.textmq.broker import Publication, Store
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
@@ -138,6 +139,33 @@ async def test_stop_while_it_starts(
     await hass.async_block_till_done()
     after = hass.bus.async_listeners()
     assert after.get("core_config_updated", 0) == before.get("core_config_updated", 0)
+
+
+async def test_stop_while_it_loads(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    port: int,
+) -> None:
+    """A stop that comes while the variables are read leaves nobody served, and no port taken."""
+    loading, go_on = threading.Event(), threading.Event()
+    load = Store.load
+
+    def slow(self: Store) -> Any:
+        loading.set()
+        go_on.wait(5)
+        return load(self)
+
+    monkeypatch.setattr(Store, "load", slow)
+    starting = asyncio.create_task(hass.config_entries.async_setup(entry.entry_id))
+    await until(loading.is_set)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await starting
+    await hass.async_block_till_done()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
 
 
 class TestSlow:

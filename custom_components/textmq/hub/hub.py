@@ -114,12 +114,17 @@ class Hub:
         """Take what is stored, and hold the port. Raises OSError where the folder or the port can't be had."""
         remembered = await self._store.async_load()
         await self._broker.open(remembered)
+        if self._has_stopped():
+            await self._broker.close()
+            return
         self._store.follow(self._broker, self.runtime_data.devices.is_there)
         self._remembered = remembered
         await self._follow_time_zone()
 
     async def async_serve(self) -> None:
         """Show what there is, now that the platforms are set up, and serve clients last of all."""
+        if self._has_stopped():
+            return
         hass, broker, rooms = self._hass, self._broker, self.runtime_data
         self._check(dt_util.utcnow())
         rooms.devices.start(self._was_here)
