@@ -1,6 +1,7 @@
 """What a stop, a person or a clock does in the middle of a move."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -12,7 +13,7 @@ from homeassistant.helpers import entity_registry as er
 from .client import until
 from .conftest import Connect, broker_of
 from .house import House, StateHistory
-from .test_attack_a import replace
+from .test_attack_a import device_ids, replace
 
 
 @pytest.fixture
@@ -201,3 +202,48 @@ async def test_type_changes_in_a_burst(hass: HomeAssistant, house: House) -> Non
     await hass.async_block_till_done()
     assert house.shown("garden/x") == "on on garden"
     assert [one.entity_id for one in hass.states.async_all() if "_x" in one.entity_id]
+
+
+@pytest.mark.parametrize(("access", "known"), [("open", [])])
+@pytest.mark.announced_warnings("'third': it is not shown: there are too many devices")
+async def test_device_beyond_the_limit(hass: HomeAssistant, house: House) -> None:
+    """What a device publishes that has no page is unavailable when it is gone, and back with it."""
+    broker_of(house.entry).set_limits(
+        dataclasses.replace(broker_of(house.entry).limits, devices=2)
+    )
+    for device_id in ("first", "second"):
+        await house.come(device_id)
+        await house.lose(device_id)
+    await house.come("third")
+    await house.publish("third", "third/soil", "41")
+    assert house.shown("third/soil") == "41 on textmq"
+    await house.clients["third"].close()
+    await until(lambda: house.entry.runtime_data.broker.state("third") != "connected")
+    await house.pass_time(11)
+    assert house.shown("third/soil") == "unavailable on textmq"
+    await house.come("third")
+    assert house.shown("third/soil") == "41 on textmq"
+
+
+class TestSlow:
+    """Over a broker that answers late."""
+
+    @pytest.fixture
+    def broker_kind(self) -> str:
+        """Reach the broker by a wire that is slow."""
+        return "slow"
+
+    @pytest.mark.parametrize("known", [["garden"]])
+    async def test_old_board_comes_once_more(
+        self, hass: HomeAssistant, house: House
+    ) -> None:
+        """The old board that comes while the broker is told of the new one leaves no page."""
+        await house.come("garden")
+        await house.lose("garden")
+        replace(house, "garden", "shed")
+        client = await house._connect("garden")  # noqa: SLF001
+        await client.ok("PUB", VARIABLE="garden/new", VALUE="1")
+        assert await client.ended() == "revoked"
+        await hass.async_block_till_done()
+        assert device_ids(hass) == {"shed"}
+        assert house.shown("shed/new") == "unavailable on shed"
