@@ -253,7 +253,7 @@ class DeviceIssues(Observer):
     ) -> None:
         if reason in _ANSWERS:
             return
-        if command == "DEF":
+        if command == "DEF" and reason is not BadReason.LIMIT:
             trouble = Trouble.DESCRIPTION_REFUSED
             subject = variable or command
         elif (
