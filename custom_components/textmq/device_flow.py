@@ -319,8 +319,6 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         if old != self._old_id or CONF_REPLACES in subentry.data:
             # It has been replaced since: that is shown first.
             return await self.async_step_replace()
-        if key is None and self._needs_key:
-            return self.async_abort(reason="key_needed")
         if new != old and new in self._known_ids:
             return self.async_abort(reason="id_taken")
         changes: dict[str, Any] = {CONF_DEVICE_ID: new, CONF_KEY: key}

@@ -164,10 +164,14 @@ class VariableEntity[Value](TextMqEntity):
         if publisher != self._publisher:
             self._publisher = publisher
             self._listen()
-        elif self._attr_force_update:
-            self._written = None
-        elif publication.value == self._value and not self._expired:
+        elif (
+            publication.value == self._value
+            and not self._expired
+            and not self._attr_force_update
+        ):
             return
+        if self._attr_force_update:
+            self._written = None
         self._value = publication.value
         self._expired = False
         if self.urgent:

@@ -12,6 +12,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq.const import DOMAIN
+from custom_components.textmq.hub.broker_api import BrokerGone
 from custom_components.textmq.hub.keys import make_key
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
@@ -659,6 +660,27 @@ async def test_repair_of_other_stale_variables(
     result = await browser.submit(REPAIRS, form)
     assert result["type"] == "create_entry"
     assert [one.name for one in rooms.broker.variables] == ["kept"]
+
+
+async def test_repair_while_the_broker_goes(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    browser: Browser,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the broker goes in the middle, nothing is said to be done."""
+    await describe(connect, "v1", "kept", "old")
+    await describe(connect, "v2", "kept")
+    form = await browser.open(REPAIRS, handler=DOMAIN, issue_id="device_stale_garden")
+
+    async def gone(name: str) -> None:
+        raise BrokerGone
+
+    monkeypatch.setattr(rooms.broker, "delete", gone)
+    result = await browser.submit(REPAIRS, form)
+    assert result["reason"] == "not_running"
+    assert rooms.broker.variables.get("old") is not None
 
 
 async def test_many_stale_variables(

@@ -10,9 +10,9 @@ from typing import Any, Final, override
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_DEVICE_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import area_registry as ar
-from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
 from ..broker import AccessMode, Device, Observer
@@ -65,8 +65,11 @@ class ApprovedDevices(Observer):
         self._warn_once = warn_once
         self._shown: dict[str, tuple[str, str]] = {}
         """IDs and titles of subentries as the device pages show them, by device ID."""
-        self._told: dict[str, Mapping[str, Any]] = {}
-        """Data of subentries as the broker knows them, by device ID; a change makes new data."""
+        self._told: dict[str, Mapping[str, Any] | None] = {}
+        """Data of subentries as the broker knows them, by device ID; a change makes new data.
+
+        None where it has been asked, and has not answered yet.
+        """
         self._telling = asyncio.Lock()
         self._window_end: datetime | None = None
         self._close_window: CALLBACK_TYPE | None = None
@@ -76,7 +79,8 @@ class ApprovedDevices(Observer):
     async def start(self) -> None:
         """Approve the devices of the subentries, before any client is served, and show them."""
         self._begin_replacements()
-        await self._tell()
+        async with self._telling:
+            await self._tell()
         self._show()
 
     async def follow(self) -> None:
@@ -115,6 +119,7 @@ class ApprovedDevices(Observer):
         wanted = self._subentries()
         for device_id in self._shown.keys() - wanted.keys():
             del self._shown[device_id]
+            self._replacement.end(device_id)
             self._devices.remove(device_id)
             self._issues.forget(device_id)
         for device_id, subentry in wanted.items():
@@ -133,7 +138,7 @@ class ApprovedDevices(Observer):
             for device_id in self._told.keys() - wanted.keys():
                 if not self._replacement.is_replaced(device_id):
                     await self._revoke(device_id)
-                del self._told[device_id]
+                    del self._told[device_id]
             changed = {
                 device_id: subentry
                 for device_id, subentry in wanted.items()
@@ -142,15 +147,17 @@ class ApprovedDevices(Observer):
             data = {device_id: one.data for device_id, one in changed.items()}
             if not changed:
                 return
-            await self._broker.approve(
-                {
-                    device_id: self._approval(device_id, subentry)
-                    for device_id, subentry in changed.items()
-                }
-            )
+            approvals = {
+                device_id: self._approval(device_id, subentry)
+                for device_id, subentry in changed.items()
+            }
+            for device_id in changed:
+                self._told.setdefault(device_id, None)
+            await self._broker.approve(approvals)
             for device_id, subentry in changed.items():
-                if (old := subentry.data.get(CONF_REPLACES)) is not None:
+                if (old := data[device_id].get(CONF_REPLACES)) is not None:
                     await self._broker.replace_device(old, device_id)
+                    self._told.pop(old, None)
                     self._replaced(device_id, subentry)
         except BrokerGone:
             LOGGER.debug("The broker is told of changed devices when it is back")
@@ -174,11 +181,14 @@ class ApprovedDevices(Observer):
     @callback
     def _replaced(self, device_id: str, subentry: ConfigSubentry) -> None:
         """Note that a device has taken over all that belonged to the one before."""
+        self._replacement.end(device_id)
+        if subentry.subentry_id not in self._entry.subentries:
+            # A person has removed it meanwhile.
+            return
         data = {key: one for key, one in subentry.data.items() if key != CONF_REPLACES}
         self._hass.config_entries.async_update_subentry(
             self._entry, subentry, data=data
         )
-        self._replacement.end(device_id)
 
     async def approve(
         self,
@@ -273,11 +283,24 @@ class ApprovedDevices(Observer):
             raise ServiceValidationError(
                 translation_domain=DOMAIN, translation_key="only_by_key"
             )
-        await asked(self._broker.permit(duration.total_seconds()))
+        former = self._window_end
+        # The broker may close it while it lets in those that wait.
+        self._begin_window(dt_util.utcnow() + duration)
+        try:
+            await asked(self._broker.permit(duration.total_seconds()))
+        except HomeAssistantError:
+            self._begin_window(former)
+            raise
+        finally:
+            self._devices.broker_device.notify()
+
+    def _begin_window(self, end: datetime | None) -> None:
         self._end_window()
-        self._window_end = dt_util.utcnow() + duration
-        self._close_window = async_call_later(self._hass, duration, self._window_over)
-        self._devices.broker_device.notify()
+        if end is not None:
+            self._window_end = end
+            self._close_window = async_track_point_in_utc_time(
+                self._hass, self._window_over, end
+            )
 
     async def _window_over(self, _now: datetime) -> None:
         self._close_window = None

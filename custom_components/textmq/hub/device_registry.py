@@ -213,10 +213,10 @@ class ShownDevices(Observer):
 
     @callback
     def remove_page(self, device_id: str) -> None:
-        """Remove a device with all that is on its page."""
-        device = self._by_id.pop(device_id, None)
+        """Remove a device with its page; its variables are the broker's."""
+        device = self._by_id.get(device_id)
         if device is not None:
-            device.stop()
+            self.remove(device_id)
             self._registry.async_remove_device(device.registry_id)
 
     @callback
@@ -231,6 +231,7 @@ class ShownDevices(Observer):
         device.device_info["identifiers"] = entry.identifiers
         device.update(available=self._broker.state(new) is not DeviceState.DISCONNECTED)
         self._by_id[new] = device
+        self._move(new)
 
     @callback
     def rename_broker(self) -> None:

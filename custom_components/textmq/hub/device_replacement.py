@@ -80,10 +80,17 @@ class Replacement:
                 (domain, _renamed(one, old, new) or one)
                 for domain, one in entry.identifiers
             }
-            if identifiers != entry.identifiers:
-                self._device_registry.async_update_device(
-                    entry.id, new_identifiers=identifiers
-                )
+            if identifiers == entry.identifiers:
+                continue
+            for identifier in identifiers:
+                # A part of a former run, of a device that was there already.
+                if other := self._device_registry.async_get_device_by_identifier(
+                    identifier, self._entry_id
+                ):
+                    self._device_registry.async_remove_device(other.id)
+            self._device_registry.async_update_device(
+                entry.id, new_identifiers=identifiers
+            )
 
 
 def _renamed(name: str, old: str, new: str) -> str | None:

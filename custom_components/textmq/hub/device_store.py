@@ -19,9 +19,19 @@ _VERSION: Final = 1
 _DELAY: Final = 60
 """Seconds until a change is written, however many follow it."""
 
+_LATEST: Final = 1 << 33
+"""Seconds since 1970 in the year 2242: what is later is no time."""
 _UNREADABLE: Final = (probatio.Invalid, TypeError)
 
-_TIME: Final = probatio.Any(None, probatio.Coerce(float))
+
+def _seconds(value: object) -> float:
+    seconds = float(str(value))
+    if not 0 <= seconds <= _LATEST:
+        raise probatio.Invalid("no time")
+    return seconds
+
+
+_TIME: Final = probatio.Any(None, _seconds)
 _DEVICE: Final = probatio.Schema(
     {
         probatio.Required("address", default=""): str,
@@ -50,11 +60,19 @@ class DeviceStore(Observer):
     async def async_load(self) -> dict[str, RememberedDevice]:
         """Return the devices by ID; what can't be read is passed over."""
         remembered = {}
-        for device_id, stored in (await self._store.async_load() or {}).items():
+        unreadable = 0
+        devices: object = await self._store.async_load() or {}
+        if not isinstance(devices, dict):
+            devices, unreadable = {}, 1
+        for device_id, stored in devices.items():
             try:
                 remembered[device_id] = RememberedDevice(**_DEVICE(stored))
             except _UNREADABLE:
-                LOGGER.warning("What was remembered of a device can't be read")
+                unreadable += 1
+        if unreadable:
+            LOGGER.warning(
+                "What was remembered of devices can't be read: %s", unreadable
+            )
         return remembered
 
     @callback

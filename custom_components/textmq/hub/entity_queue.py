@@ -21,6 +21,12 @@ BATCH: Final = 20
 """Entities that are added at a time; each takes half a millisecond."""
 
 
+class _OfDevice(Protocol):
+    """An entity, as far as its device concerns it."""
+
+    device: ShownDevice
+
+
 class ShownVariable(Protocol):
     """The entity of a variable, as far as its variable's changes concern it."""
 
@@ -73,7 +79,7 @@ class EntityQueue:
         self._hass = hass
         self._entry = entry
         self._factories: dict[Platform, EntityFactories] = {}
-        self._new: dict[Entity, tuple[Platform, ShownDevice]] = {}
+        self._new: dict[Entity, Platform] = {}
         self._adding: asyncio.Task[None] | None = None
         self._held: deque[Callable[[], None]] = deque()
 
@@ -87,14 +93,14 @@ class EntityQueue:
         """Add the entities of the broker itself."""
         for platform, factories in self._factories.items():
             for make in factories.broker:
-                self._add(platform, device, make(device))
+                self._add(platform, make(device))
 
     @callback
     def add_device(self, device: ShownDevice) -> None:
         """Add the entities that every device has."""
         for platform, factories in self._factories.items():
             for make in factories.device:
-                self._add(platform, device, make(device))
+                self._add(platform, make(device))
 
     @callback
     def add_variable(
@@ -104,7 +110,7 @@ class EntityQueue:
         make = self._factories[platform].variable
         assert make is not None
         shown = make(device, variable)
-        self._add(platform, device, cast(Entity, shown))
+        self._add(platform, cast(Entity, shown))
         return shown
 
     @callback
@@ -154,9 +160,9 @@ class EntityQueue:
         self._factories.clear()
         self._new.clear()
 
-    def _add(self, platform: Platform, device: ShownDevice, entity: Entity) -> None:
+    def _add(self, platform: Platform, entity: Entity) -> None:
         """Add an entity soon, together with others."""
-        self._new[entity] = (platform, device)
+        self._new[entity] = platform
         if not self._is_adding:
             self._adding = self._entry.async_create_task(
                 self._hass, self._add_all(), "textmq entities"
@@ -170,8 +176,10 @@ class EntityQueue:
                 break
             batches: dict[tuple[Platform, str | None], list[Entity]] = {}
             for entity in tuple(islice(self._new, BATCH)):
-                platform, device = self._new.pop(entity)
-                batches.setdefault((platform, device.subentry_id), []).append(entity)
+                platform = self._new.pop(entity)
+                # It may have moved since it was made.
+                subentry_id = cast(_OfDevice, entity).device.subentry_id
+                batches.setdefault((platform, subentry_id), []).append(entity)
             for (platform, subentry_id), entities in batches.items():
                 if subentry_id is None or subentry_id in self._entry.subentries:
                     self._factories[platform].add(

@@ -124,6 +124,8 @@ class Hub:
         self._check(dt_util.utcnow())
         rooms.devices.start(self._was_here)
         await rooms.approved.start()
+        # From now on the broker knows better.
+        self._remembered = {}
         await rooms.discovery.tell_ignored()
         self._on_stop += [
             *map(

@@ -144,8 +144,7 @@ class VariableEntities(Observer):
         entity = self._by_name.get(variable.name)
         if entity is None:
             return
-        if entity.removed and self._entity_id(entity) is None:
-            # Home Assistant has removed it with the page of a device.
+        if not self._can_show(entity, variable):
             self._hide(variable.name)
             self._show(variable)
             return
@@ -154,20 +153,38 @@ class VariableEntities(Observer):
         entity.move(device)
         self._parts.tidy()
 
-    def _entity_id(self, entity: ShownVariable) -> str | None:
+    def _can_show(self, entity: ShownVariable, variable: Variable) -> bool:
+        """Tell whether an entity is of the platform of its variable, and is there still.
+
+        Home Assistant removes it with the page of a device.
+        """
+        return entity.PLATFORM is platform_of(variable) and not (
+            entity.removed and self._entity_id(entity, variable.name) is None
+        )
+
+    def _entity_id(self, entity: ShownVariable, name: str) -> str | None:
+        """Return the entity ID under which the registry knows the entity of a name."""
         return self._registry.async_get_entity_id(
-            entity.PLATFORM, DOMAIN, f"{PREFIX}{entity.variable.name}"
+            entity.PLATFORM, DOMAIN, f"{PREFIX}{name}"
         )
 
     @callback
     def rename_device(self, old: str, new: str) -> None:
         """Show the variables of a device under their new names as soon as they have them."""
-        self._parts.rename_device(old, new)
+        new_names = {}
         for name in tuple(self._by_name):
             if name != old and not name.startswith(f"{old}/"):
                 continue
             new_name = f"{new}{name.removeprefix(old)}"
-            self._hide(new_name)
+            variable = self._broker.variables.get(new_name)
+            if variable is None or self._can_show(self._by_name[name], variable):
+                new_names[name] = new_name
+                self._hide(new_name)
+            else:
+                # The new device has described it as something else.
+                self._hide(name)
+        self._parts.rename_device(old, new)
+        for name, new_name in new_names.items():
             entity = self._by_name[new_name] = self._by_name.pop(name)
             if (variable := self._broker.variables.get(new_name)) is not None:
                 entity.rebind(variable)
@@ -177,7 +194,8 @@ class VariableEntities(Observer):
     @override
     def variable_added(self, variable: Variable) -> None:
         if (entity := self._by_name.get(variable.name)) is not None:
-            entity.rebind(variable)
+            if self._can_show(entity, variable):
+                entity.rebind(variable)
             self.variable_described(variable)
             return
         self._show(variable)
@@ -186,7 +204,7 @@ class VariableEntities(Observer):
     @override
     def variable_described(self, variable: Variable) -> None:
         entity = self._by_name.get(variable.name)
-        if entity is not None and entity.PLATFORM is platform_of(variable):
+        if entity is not None and self._can_show(entity, variable):
             self._parts.assign(entity.device, variable.name, variable.definition)
             entity.apply_description()
             self._parts.tidy()
@@ -245,7 +263,7 @@ class VariableEntities(Observer):
             return
         self._expiring.pop(entity, None)
         self._queue.discard(entity)
-        if (entity_id := self._entity_id(entity)) is not None:
+        if (entity_id := self._entity_id(entity, name)) is not None:
             self._registry.async_remove(entity_id)
         self._parts.release(name)
         self._parts.tidy()
