@@ -1,6 +1,6 @@
 """Conditions: a device is connected, a variable has a value."""
 
-from typing import ClassVar, Final, Unpack, override
+from typing import Any, ClassVar, Final, Unpack, override
 
 import probatio
 
@@ -17,10 +17,19 @@ from homeassistant.helpers.condition import (
 )
 from homeassistant.helpers.typing import ConfigType
 
-from .broker import DeviceState
+from .broker import DeviceState, names
 from .const import ATTR_VALUE, ATTR_VARIABLE
 from .hub.runtime_data import async_get_runtime_data
 from .yaml_values import WANTED, is_wanted
+
+
+def _variable_name(value: Any) -> str:
+    """Validate the name of a variable that is not the broker's own. Raises Invalid."""
+    text = cv.string(value)
+    if not names.is_variable_name(text) or text.startswith("$"):
+        raise probatio.Invalid("the name of one variable, which is no filter")
+    return text
+
 
 _CONNECTED_SCHEMA: Final = probatio.Schema(
     {
@@ -37,7 +46,7 @@ _CONNECTED_SCHEMA: Final = probatio.Schema(
 _VARIABLE_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_OPTIONS): {
-            probatio.Required(ATTR_VARIABLE): cv.string,
+            probatio.Required(ATTR_VARIABLE): _variable_name,
             probatio.Required(ATTR_VALUE): WANTED,
         }
     }

@@ -400,7 +400,8 @@ class TextMqConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _async_approve(
         self, data: RuntimeData, user_input: dict[str, Any], reason: str
     ) -> ConfigFlowResult:
-        name, key = user_input[CONF_NAME], user_input.get(CONF_KEY)
+        name = single_line(user_input[CONF_NAME]) or self._device_id
+        key = user_input.get(CONF_KEY)
         await data.approved.approve(
             self._device_id, name, user_input.get(CONF_AREA), key and key.strip()
         )

@@ -25,6 +25,8 @@ _REFUSED_CAUSE: Final = "is refused by Home Assistant"
 _NUL: Final = "\0"
 _SEPARATORS: Final = " -_:,/"
 """Between a device's name and what follows on it."""
+_APOSTROPHES: Final = "'\u2019"
+"""What follows on a name that is inflected: it is one word."""
 _REPLACEMENT: Final = "\ufffd"
 
 
@@ -352,7 +354,7 @@ class VariableEntity[Value](TextMqEntity):
         for device_name in (entry.name_by_user, entry.name) if entry else ():
             if device_name and name.casefold().startswith(device_name.casefold()):
                 rest = name[len(device_name) :]
-                if not rest[:1].isalnum():
+                if not rest or not (rest[0].isalnum() or rest[0] in _APOSTROPHES):
                     rest = rest.lstrip(_SEPARATORS)
                     return rest[:1].upper() + rest[1:]
         return name

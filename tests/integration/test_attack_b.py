@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from custom_components.textmq.hub.device_issues import Trouble
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import Event, HomeAssistant, callback
@@ -9,7 +11,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from .announced import Announced
 from .conftest import Connect
-from .test_device_mistakes import REFUSED, mistakes
+from .test_device_mistakes import MALFORMED, REFUSED, mistakes, told
 
 
 async def test_a_flood_of_ever_new_details(
@@ -38,3 +40,21 @@ async def test_a_flood_of_ever_new_details(
     assert "a999" in mistakes(hass, Trouble.DESCRIPTION_REFUSED)
     await client.ok("DEF", VARIABLE="garden/x", TYPE="sensor")
     assert mistakes(hass, Trouble.DESCRIPTION_REFUSED) == ""
+
+
+@pytest.mark.parametrize("options", [{"limits": {"variables_per_client": 1}}])
+async def test_a_limit_is_no_wrong_description(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    connect: Connect,
+    announced_warnings: Announced,
+) -> None:
+    """Of a description for which there is no room, nothing says that it is wrong."""
+    announced_warnings.append(MALFORMED)
+    client = await connect("garden")
+    await client.ok("DEF", VARIABLE="garden/x", TYPE="sensor")
+    assert (await client.do("DEF", VARIABLE="garden/y", TYPE="sensor"))[
+        "REASON"
+    ] == "limit"
+    assert told(hass) == {"device_command_refused_garden"}
+    assert r"**DEF garden\/y**: limit" in mistakes(hass, Trouble.COMMAND_REFUSED)

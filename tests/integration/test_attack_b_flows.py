@@ -2,10 +2,13 @@
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.textmq.const import DOMAIN
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
 
+from .client import until
 from .conftest import Connect
+from .test_discovery import cards
 from .test_flows_over_time import FLOWS, Browser, browser, subentry_id
 from .test_keys import KEY
 
@@ -34,3 +37,33 @@ async def test_replace_by_the_same_id_without_a_key(
     await rooms.approved.set_key("garden", KEY)
     done = await browser.submit(SUBENTRIES, form, same)
     assert done["reason"] == "device_replaced"
+
+
+async def test_the_approved_device_is_the_one_that_is_similar(
+    hass: HomeAssistant,
+    rooms: RuntimeData,
+    entry: MockConfigEntry,
+    browser: Browser,
+    connect: Connect,
+) -> None:
+    """Of several IDs that differ by case alone, the one that a person knows is named."""
+    for waiting in ("Garden", "gARDEN", "gaRDEN"):
+        (await connect()).send("ID", ID=waiting)
+    await until(lambda: len(rooms.broker.waiting) == 3)
+    form = await browser.open(SUBENTRIES, handler=[entry.entry_id, "device"])
+    data = {"device_id": "GARDEN", "encrypted": True}
+    form = await browser.submit(SUBENTRIES, form, data)
+    assert form["errors"] == {"device_id": "similar_id"}
+    assert form["description_placeholders"]["similar"] == "garden"
+
+
+async def test_a_card_that_is_answered_without_a_name(
+    hass: HomeAssistant, rooms: RuntimeData, browser: Browser, connect: Connect
+) -> None:
+    """The device is called by its ID, and so it is in the answer."""
+    (await connect()).send("ID", ID="kitchen")
+    await until(lambda: cards(hass))
+    (card,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    done = await browser.submit(f"{FLOWS}/flow", card, {"name": "  "})
+    assert done["reason"] == "device_approved"
+    assert done["description_placeholders"] == {"name": "kitchen"}

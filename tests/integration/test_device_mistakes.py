@@ -89,7 +89,7 @@ async def test_what_is_left_out_shows_in_a_repair(
     assert not issue.is_fixable
     assert issue.learn_more_url == PROTOCOL_URL
     assert issue.translation_placeholders is not None
-    assert issue.translation_placeholders["name"] == "garden"
+    assert issue.translation_placeholders["name"] == "Garden"
     listed = issue.translation_placeholders["mistakes"]
     assert listed.startswith(
         f"- **{IN_MARKDOWN}**: UNIT\\=VAr does not fit CLASS\\=power"

@@ -78,7 +78,10 @@ def placeholders(hass: HomeAssistant, issue_id: str) -> Any:
     issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
     assert issue is not None
     texts = dict(issue.translation_placeholders or {})
-    assert issue_id.endswith(f"_{texts.pop('name')}")
+    (entry,) = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+    titles = {one.unique_id: one.title for one in entry.subentries.values()}
+    assert issue_id.endswith(f"_{texts['device']}")
+    assert texts.pop("name") == titles[texts["device"]]
     return texts
 
 

@@ -260,7 +260,7 @@ async def test_flapping_device(
     issue = issue_registry.async_get_issue(DOMAIN, "device_flapping_garden")
     assert issue.translation_placeholders == {
         "device": "garden",
-        "name": "garden",
+        "name": "Garden",
         "address": "127\\.0\\.0\\.1",
     }
     async_fire_time_changed(hass, dt_util.utcnow() + REFRESH)

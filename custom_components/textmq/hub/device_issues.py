@@ -136,7 +136,7 @@ class DeviceIssues(Observer):
         placeholders[ATTR_DEVICE] = device_id
         texts = {name: escape_markdown(text) for name, text in placeholders.items()}
         # A title is no Markdown.
-        texts["name"] = single_line(device_id)
+        texts["name"] = single_line(self._name_of(device_id))
         if (mistakes := self._mistakes.get(key)) is not None:
             texts["mistakes"] = mistakes.markdown
         create_issue(
@@ -151,6 +151,18 @@ class DeviceIssues(Observer):
             translation_placeholders=texts,
         )
         self._told[key] = self._broker.clock()
+
+    def _name_of(self, device_id: str) -> str:
+        """Return what a person calls a device, its ID where nobody has named it."""
+        entry = self._hass.config_entries.async_get_known_entry(self._entry_id)
+        return next(
+            (
+                subentry.title
+                for subentry in entry.subentries.values()
+                if subentry.unique_id == device_id
+            ),
+            device_id,
+        )
 
     @callback
     def forget(self, device_id: str, troubles: Collection[Trouble] = Trouble) -> None:
@@ -253,7 +265,7 @@ class DeviceIssues(Observer):
     ) -> None:
         if reason in _ANSWERS:
             return
-        if command == "DEF":
+        if command == "DEF" and reason is not BadReason.LIMIT:
             trouble = Trouble.DESCRIPTION_REFUSED
             subject = variable or command
         elif (
