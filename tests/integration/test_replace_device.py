@@ -239,6 +239,36 @@ async def test_replace_while_stopped(
     assert device_of(hass, "shed").id == device_id
 
 
+async def test_replace_while_stopped_what_was_a_guest(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """Entities and parts that a guest of the new ID has left in the registries give way to those of the device."""
+    client = await connect("garden")
+    await describe(client)
+    await hass.async_block_till_done()
+    soil = entity_id(hass, "sensor", "garden/soil")
+    box = device_of(hass, "garden/box").id
+    await hass.config_entries.async_unload(entry.entry_id)
+    entities, devices = er.async_get(hass), dr.async_get(hass)
+    left = entities.async_get_or_create(
+        "sensor", DOMAIN, "variable/shed/soil", config_entry=entry
+    )
+    part = devices.async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={(DOMAIN, "shed/box")}
+    )
+    form = await change_device(hass, entry, "garden", "replace")
+    await submit(hass, form, device_id="shed", encrypted=False)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await connect("shed")
+    await hass.async_block_till_done()
+    assert entity_id(hass, "sensor", "shed/soil") == soil
+    assert state_of(hass, soil).state == "41"
+    assert entities.async_get(left.entity_id) is None
+    assert device_of(hass, "shed/box").id == box
+    assert devices.async_get(part.id) is None
+
+
 async def test_same_id(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:
