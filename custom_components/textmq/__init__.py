@@ -60,6 +60,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bo
     hub = Hub(hass, entry)
     # Before the port: what fails later must not leave it taken.
     entry.async_on_unload(hub.async_stop)
+
+    async def stop(_event: Event) -> None:
+        await hub.async_stop()
+
+    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, stop))
     port = Settings.read(entry).port
     try:
         await hub.async_open()
@@ -78,13 +83,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bo
     issues.async_delete_port_in_use(hass)
     entry.runtime_data = hub.runtime_data
 
-    async def stop(_event: Event) -> None:
-        await hub.async_stop()
-
     async def update(_hass: HomeAssistant, _entry: TextMqConfigEntry) -> None:
         await hub.async_update()
 
-    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, stop))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(update))
     _announce(hass, entry)

@@ -6,10 +6,11 @@ from typing import Final, override
 from homeassistant.components.event import EventEntity
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .broker import Definition, Publication, Variable, wire
-from .const import ATTR_TEXT
+from .const import ATTR_TEXT, DOMAIN
 from .entity import DeviceEntity, VariableEntity
 from .hub.entity_queue import EntityFactories
 from .hub.runtime_data import RuntimeData, TextMqConfigEntry
@@ -19,7 +20,7 @@ from .values import InvalidValue
 PARALLEL_UPDATES = 0
 
 _RECEIVED: Final = "received"
-MAX_EARLY: Final = 100
+MAX_EARLY: Final = 1000
 """Events of a variable that are kept until Home Assistant has its entity."""
 
 
@@ -97,24 +98,42 @@ class VariableEvent(VariableEntity[str], EventEntity):
         text = wire.decode(publication.value)
         if not text:
             return
-        if self._early or not self.added:
-            if len(self._early) < MAX_EARLY:
-                self._early.append(text)
-            return
-        self._tell(text)
-
-    @callback
-    def _tell_early(self) -> None:
-        early, self._early = self._early, []
-        for text in early:
-            self._tell(text)
-
-    def _tell(self, text: str) -> None:
         try:
             kind = self.read(text)
         except InvalidValue as invalid:
             self.data.warn_once(self.device.id, str(invalid), self.variable.name)
             return
-        if kind is not None:
+        if kind is None:
+            return
+        if self._early or not self.added:
+            self._keep(kind)
+        else:
+            self._tell(kind)
+
+    def _keep(self, kind: str) -> None:
+        """Keep an event until Home Assistant has the entity; nothing for one that is disabled."""
+        registry = er.async_get(self.data.hass)
+        entity_id = registry.async_get_entity_id(self.PLATFORM, DOMAIN, self.unique_id)
+        entry = registry.async_get(entity_id) if entity_id else None
+        if entry is not None and entry.disabled:
+            self._early.clear()
+        elif len(self._early) < MAX_EARLY:
+            self._early.append(kind)
+        else:
+            self.data.warn_once(
+                self.device.id,
+                "has more events at once than can be shown",
+                self.variable.name,
+            )
+
+    @callback
+    def _tell_early(self) -> None:
+        early, self._early = self._early, []
+        for kind in early:
+            self._tell(kind)
+
+    def _tell(self, kind: str) -> None:
+        # Its description may have changed since.
+        if kind in self._attr_event_types:
             self._trigger_event(kind)
             self.write_state()

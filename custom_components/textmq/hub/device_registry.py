@@ -66,6 +66,8 @@ class ShownDevices(Observer):
         self._warn_once = warn_once
         self._registry = dr.async_get(hass)
         self._by_id: dict[str, ShownDevice] = {}
+        self._outgoing: set[str] = set()
+        """IDs of devices that others are taking over: they get no page again until the broker has followed."""
         self._move: Callable[[str], None] = lambda device_id: None
         self._was_here: Callable[[str], bool] = lambda device_id: False
         self.broker_device: ShownDevice
@@ -221,6 +223,16 @@ class ShownDevices(Observer):
             self._registry.async_remove_device(device.registry_id)
 
     @callback
+    def replacement_begins(self, old: str) -> None:
+        """Give a device no page while another one takes over."""
+        self._outgoing.add(old)
+
+    @callback
+    def replacement_ends(self, old: str) -> None:
+        """Show a device again that comes under the ID of one that was replaced."""
+        self._outgoing.discard(old)
+
+    @callback
     def change_id(self, old: str, new: str) -> None:
         """Show a device under another ID, after the registry has it so."""
         device = self._by_id.pop(old, None)
@@ -246,8 +258,11 @@ class ShownDevices(Observer):
     @override
     def device_connected(self, device: Device) -> None:
         if device.id not in self._by_id:
+            if device.id in self._outgoing:
+                return
             if len(self._by_id) >= self._broker.limits.devices:
                 self._warn_once(device.id, "is not shown: there are too many devices")
+                self._move(device.id)
                 return
             self.add(device.id, device.details.name or device.id, None)
         shown = self._by_id[device.id]
@@ -261,6 +276,8 @@ class ShownDevices(Observer):
     @override
     def device_disconnected(self, device: Device, reason: CloseReason) -> None:
         if (shown := self._by_id.get(device.id)) is None:
+            # Its variables, if there are any, are on the broker's page.
+            self._move(device.id)
             return
         asleep = device.state is DeviceState.ASLEEP
         shown.update(available=asleep, grace=GRACE.total_seconds())
@@ -272,6 +289,8 @@ class ShownDevices(Observer):
         if shown := self._by_id.get(device.id):
             LOGGER.info("Device %s has not woken in time", for_log(device.id))
             shown.update(available=False)
+        else:
+            self._move(device.id)
 
     def _fire(
         self, event: str, device: ShownDevice, data: dict[str, str] | None = None

@@ -45,6 +45,7 @@ class Replacement:
     def begin(self, old: str, new: str) -> None:
         """Show the old device's page and entities as those of the new one."""
         self._under_way[new] = old
+        self._devices.replacement_begins(old)
         self._devices.remove_page(new)
         self._variables.rename_device(old, new)
         self._rename_entities(f"{DEVICE_PREFIX}{old}", f"{DEVICE_PREFIX}{new}")
@@ -54,8 +55,9 @@ class Replacement:
 
     @callback
     def end(self, new: str) -> None:
-        """Note that the broker has followed."""
-        self._under_way.pop(new, None)
+        """Note that the broker has followed, or need not: the new device is removed."""
+        if (old := self._under_way.pop(new, None)) is not None:
+            self._devices.replacement_ends(old)
 
     def _rename_entities(self, old: str, new: str) -> None:
         entries = er.async_entries_for_config_entry(

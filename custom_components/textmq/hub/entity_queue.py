@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, Final, Protocol, cast
@@ -82,6 +82,7 @@ class EntityQueue:
         self._new: dict[Entity, Platform] = {}
         self._adding: asyncio.Task[None] | None = None
         self._held: deque[Callable[[], None]] = deque()
+        self._is_doing_held = False
 
     @callback
     def register(self, platform: Platform, factories: EntityFactories) -> None:
@@ -133,17 +134,28 @@ class EntityQueue:
             work()
             return
         self._held.append(work)
-        if len(self._held) == 1:
+        if not self._is_doing_held:
+            self._is_doing_held = True
             self._entry.async_create_task(self._hass, self._do_held(), "textmq held")
 
     async def _do_held(self) -> None:
-        await self.async_added()
-        while self._held:
-            work = self._held.popleft()
-            try:
-                work()
-            except Exception:  # noqa: BLE001
-                LOGGER.exception("What waited for entities failed")
+        """Do what is held, a little at a time; what it adds itself comes before the rest."""
+        try:
+            while self._held:
+                await self.async_added()
+                for work in self._next_held():
+                    try:
+                        work()
+                    except Exception:  # noqa: BLE001
+                        LOGGER.exception("What waited for entities failed")
+        finally:
+            self._is_doing_held = False
+
+    def _next_held(self) -> Iterator[Callable[[], None]]:
+        for _ in range(BATCH):
+            if not self._held or self._is_adding:
+                return
+            yield self._held.popleft()
 
     @property
     def _is_adding(self) -> bool:

@@ -14,6 +14,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
+from ..broker import DeviceState
 from ..const import DOMAIN, REFRESH
 from . import issues
 from .actions import Actions
@@ -114,12 +115,17 @@ class Hub:
         """Take what is stored, and hold the port. Raises OSError where the folder or the port can't be had."""
         remembered = await self._store.async_load()
         await self._broker.open(remembered)
+        if self._has_stopped():
+            await self._broker.close()
+            return
         self._store.follow(self._broker, self.runtime_data.devices.is_there)
         self._remembered = remembered
         await self._follow_time_zone()
 
     async def async_serve(self) -> None:
         """Show what there is, now that the platforms are set up, and serve clients last of all."""
+        if self._has_stopped():
+            return
         hass, broker, rooms = self._hass, self._broker, self.runtime_data
         self._check(dt_util.utcnow())
         rooms.devices.start(self._was_here)
@@ -127,6 +133,8 @@ class Hub:
         # From now on the broker knows better.
         self._remembered = {}
         await rooms.discovery.tell_ignored()
+        if self._has_stopped():
+            return
         self._on_stop += [
             *map(
                 broker.observe,
@@ -149,22 +157,29 @@ class Hub:
         ]
         await rooms.variables.async_start()
         await rooms.queue.async_added()
-        if self._stopped:
+        if self._has_stopped():
             return
         self._on_stop.append(async_at_started(hass, self._take_messages))
         async_dispatcher_send(hass, SIGNAL_STARTED, rooms)
         broker.serve()
+
+    def _has_stopped(self) -> bool:
+        """Tell whether Home Assistant stopped the broker while it started."""
+        return self._stopped
 
     @callback
     def _was_here(self, device_id: str) -> bool:
         """Tell whether a device was here when Home Assistant stopped, or is within its sleep."""
         if self._broker.knows(device_id):
             return self._broker.was_here(device_id)
+        if self._broker.state(device_id) is not DeviceState.DISCONNECTED:
+            return True
         remembered = self._remembered.get(device_id)
-        if remembered is None or not remembered.present:
-            return False
-        until = remembered.asleep_until
-        return until is None or until > self._broker.now()
+        return (
+            remembered is not None
+            and remembered.present
+            and remembered.asleep_until is None
+        )
 
     @callback
     def _take_messages(self, _hass: HomeAssistant) -> None:

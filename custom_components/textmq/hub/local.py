@@ -28,6 +28,7 @@ from ..broker.core.stored import DEVICE_PREFIX
 from .broker_api import (
     Approval,
     BrokerApi,
+    BrokerGone,
     DeviceTable,
     RememberedDevice,
     Unlisten,
@@ -88,6 +89,7 @@ class LocalBroker(BrokerApi):
         )
         self._listener = Listener(self._broker, settings.host, settings.port)
         self._waiting = _Applicants(self._broker)
+        self._is_closing = False
 
     # The mirror
 
@@ -240,6 +242,7 @@ class LocalBroker(BrokerApi):
 
     @override
     async def close(self) -> None:
+        self._is_closing = True
         try:
             await self._listener.stop()
         finally:
@@ -330,6 +333,9 @@ class LocalBroker(BrokerApi):
         for step, _ in enumerate(self._broker.replace_device(old, new), 1):
             if step % _STEPS == 0:
                 await sleep(0)
+                if self._is_closing:
+                    # The rest would not be saved: the next start goes on with it.
+                    raise BrokerGone
         self._broker.flush()
 
     @override

@@ -1,5 +1,6 @@
 """Parts of devices as devices of their own, each by the device that it is a part of (protocol B6)."""
 
+from collections import Counter
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -35,6 +36,9 @@ class SubDevices:
         self._registry = dr.async_get(hass)
         self._part_of: dict[str, str] = {}
         """Identifiers of parts, by the names of their variables."""
+        self._sizes: Counter[str] = Counter()
+        """How many variables belong to parts, by identifier."""
+        self._emptied: set[str] = set()
         self._entries: dict[str, str] = {}
         """Entries of the registry, by identifier."""
         self._told_areas: dict[str, str] = {}
@@ -50,10 +54,13 @@ class SubDevices:
     ) -> None:
         """Note what part a variable belongs to, and what is told of that. Call `tidy` when it is shown there."""
         if definition is None or definition.part is None or not device.id:
-            self._part_of.pop(name, None)
+            self.release(name)
             return
         identifier = f"{device.id}{_SEPARATOR}{definition.part}"
-        self._part_of[name] = identifier
+        if self._part_of.get(name) != identifier:
+            self.release(name)
+            self._part_of[name] = identifier
+            self._sizes[identifier] += 1
         entry = self._get_or_create(device, identifier, definition.part)
         if definition.part_name:
             self._registry.async_update_device(entry, name=label(definition.part_name))
@@ -71,6 +78,8 @@ class SubDevices:
         self._part_of = {
             renamed(name): renamed(part) for name, part in self._part_of.items()
         }
+        self._sizes = Counter(self._part_of.values())
+        self._emptied = {renamed(part) for part in self._emptied}
         self._entries = {renamed(part): one for part, one in self._entries.items()}
         self._told_areas = {
             renamed(part): area for part, area in self._told_areas.items()
@@ -79,16 +88,21 @@ class SubDevices:
     @callback
     def release(self, name: str) -> None:
         """Forget a variable. Call `tidy` when it is shown no more."""
-        self._part_of.pop(name, None)
+        part = self._part_of.pop(name, None)
+        if part is not None:
+            self._sizes[part] -= 1
+            if not self._sizes[part]:
+                del self._sizes[part]
+                self._emptied.add(part)
 
     @callback
     def tidy(self) -> None:
         """Remove the parts that no variable belongs to."""
-        if not self._entries:
-            return
-        for identifier in self._entries.keys() - set(self._part_of.values()):
-            self._told_areas.pop(identifier, None)
-            self._remove(self._entries.pop(identifier))
+        while self._emptied:
+            identifier = self._emptied.pop()
+            if identifier not in self._sizes and identifier in self._entries:
+                self._told_areas.pop(identifier, None)
+                self._remove(self._entries.pop(identifier))
 
     @callback
     def remove_past(self) -> None:

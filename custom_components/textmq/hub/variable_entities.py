@@ -217,7 +217,11 @@ class VariableEntities(Observer):
 
     @override
     def variable_moved(self, variable: Variable, former: str) -> None:
-        self._rehome(variable)
+        if variable.name in self._by_name:
+            self._rehome(variable)
+        else:
+            # Its entity was to be that of a device that took over, and was removed.
+            self._show(variable)
         self._warn_of_two(variable, former)
 
     @override
