@@ -95,6 +95,8 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
         self._device_id = ""
         self._old_id = ""
         """The ID of the device that is replaced, as a person has seen it."""
+        self._shown_settings: Mapping[str, Any] = {}
+        """Name and rights as a person has seen them."""
         self._name = ""
         self._warned_of = ""
         """The ID that a person was asked about, since another one differs by case alone."""
@@ -187,7 +189,11 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
     ) -> SubentryFlowResult:
         """Ask what to call the device, and what it may do."""
         stored = self._subentry.data
+        now = {CONF_NAME: self._subentry.title, **stored_rights(stored)}
         errors: dict[str, str] = {}
+        if user_input is not None and now != self._shown_settings:
+            # What was done in another window is not to be undone unseen.
+            user_input, errors["base"] = None, "changed"
         if user_input is not None:
             rights: dict[str, Any] = {CONF_MESSAGE: user_input[CONF_MESSAGE]}
             for key in (CONF_WRITE, CONF_READ):
@@ -210,13 +216,10 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
                 probatio.Required(CONF_MESSAGE): BooleanSelector(),
             }
         )
-        suggested = user_input or {
-            CONF_NAME: self._subentry.title,
-            **stored_rights(stored),
-        }
+        self._shown_settings = now
         return self.async_show_form(
             step_id="settings",
-            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            data_schema=self.add_suggested_values_to_schema(schema, user_input or now),
             description_placeholders=self._placeholders,
             errors=errors,
         )

@@ -10,7 +10,7 @@ from .client import until
 from .conftest import Connect
 from .test_discovery import cards
 from .test_flows_over_time import FLOWS, Browser, browser, subentry_id
-from .test_keys import KEY
+from .test_keys import KEY, stored
 
 __all__ = ["browser"]
 SUBENTRIES = f"{FLOWS}/subentries/flow"
@@ -67,3 +67,32 @@ async def test_a_card_that_is_answered_without_a_name(
     done = await browser.submit(f"{FLOWS}/flow", card, {"name": "  "})
     assert done["reason"] == "device_approved"
     assert done["description_placeholders"] == {"name": "kitchen"}
+
+
+async def test_what_another_window_has_changed_is_not_undone(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, browser: Browser
+) -> None:
+    """Rights that were taken away meanwhile stay so, unless a person who has seen it says otherwise."""
+    forms = []
+    for _ in range(2):
+        menu = await browser.open(
+            SUBENTRIES,
+            handler=[entry.entry_id, "device"],
+            subentry_id=subentry_id(entry),
+        )
+        form = await browser.submit(SUBENTRIES, menu, {"next_step_id": "settings"})
+        forms.append(form)
+    rights = {"write": ["garden/#"], "read": [], "message": False}
+    done = await browser.submit(SUBENTRIES, forms[0], {"name": "Garden", **rights})
+    assert done["reason"] == "device_changed"
+    renamed = {"name": "Bed", "write": ["#"], "read": ["#"], "message": True}
+    form = await browser.submit(SUBENTRIES, forms[1], renamed)
+    assert form["errors"] == {"base": "changed"}
+    assert {
+        field["name"]: field["description"]["suggested_value"]
+        for field in form["data_schema"]
+    } == {"name": "Garden", **rights}
+    assert stored(entry, "garden")["rights"] == rights
+    done = await browser.submit(SUBENTRIES, form, renamed)
+    assert done["reason"] == "device_changed"
+    assert "rights" not in stored(entry, "garden")

@@ -6,7 +6,7 @@ import pytest
 from custom_components.textmq.const import DOMAIN
 from custom_components.textmq.hub.runtime_data import RuntimeData
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 
 async def test_a_message_waits_a_week_at_most(
@@ -34,3 +34,19 @@ async def test_a_limit(hass: HomeAssistant, rooms: RuntimeData) -> None:
             DOMAIN, "publish", {**data, "variable": "b"}, blocking=True
         )
     assert caught.value.translation_key == "limit"
+
+
+@pytest.mark.parametrize("pattern", ["a/#/b", "a+", "", "#/a"])
+async def test_a_wrong_filter(
+    hass: HomeAssistant, rooms: RuntimeData, pattern: str
+) -> None:
+    """What is said of it is of filters, which may have what names may not."""
+    with pytest.raises(ServiceValidationError) as caught:
+        await hass.services.async_call(
+            DOMAIN,
+            "list_variables",
+            {"variable": pattern},
+            blocking=True,
+            return_response=True,
+        )
+    assert caught.value.translation_key == "bad_filter"

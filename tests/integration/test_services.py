@@ -287,7 +287,7 @@ async def test_list_variables(
     assert [one["value"] for one in found["variables"]] == ["ON"]
     with pytest.raises(ServiceValidationError) as error:
         await act(hass, "list_variables", response=True, variable="#/a")
-    assert error.value.translation_key == "bad_name"
+    assert error.value.translation_key == "bad_filter"
 
 
 @pytest.mark.parametrize("known", [["garden", "cellar"]])

@@ -85,6 +85,12 @@ class Actions:
 
     async def read(self, pattern: str) -> list[Variable]:
         """Return the variables that a name or filter matches."""
+        if not names.is_filter(pattern):
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="bad_filter",
+                translation_placeholders={"name": single_line(pattern)},
+            )
         return await asked(self._broker.read(pattern), pattern)
 
     async def send(
