@@ -1,18 +1,16 @@
 """What happens in other orders: replaced devices, moves, windows and bursts."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.textmq.const import DOMAIN
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import device_registry as dr
 
 from .client import until
-from .conftest import Connect, broker_of, device_of, shown, state_of
+from .conftest import Connect, broker_of, state_of
 from .house import House, StateHistory
 
 
@@ -283,6 +281,3 @@ async def test_damaged_storage(
     await house.stop()
     await house.start()
     await house.stop()
-
-
-_ = (timedelta, DOMAIN, er, device_of, shown)

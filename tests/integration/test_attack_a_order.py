@@ -11,7 +11,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.textmq.broker import Publication, Store
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
 
 from .client import until
 from .conftest import Connect, broker_of
@@ -253,6 +252,3 @@ class TestSlow:
         access = broker_of(house.entry).access
         await until(lambda: access.knows("bath") and not access.knows("kitchen"))
         assert device_ids(hass) == {"garden", "bath"}
-
-
-_ = er
