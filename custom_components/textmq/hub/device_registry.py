@@ -185,9 +185,8 @@ class ShownDevices(Observer):
             via_device_id=self.broker_device.registry_id,
         )
         device = self._by_id[device_id] = ShownDevice(self._hass, entry, device_id)
-        state = self._broker.state(device_id)
-        device.available = state is DeviceState.CONNECTED or self._was_here(device_id)
-        if state is DeviceState.DISCONNECTED:
+        device.available = self._was_here(device_id)
+        if self._broker.state(device_id) is DeviceState.DISCONNECTED:
             device.update(available=False, grace=START_GRACE.total_seconds())
         self._queue.add_device(device)
         self._move(device_id)
