@@ -89,7 +89,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: TextMqConfigEntry) -> bo
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(update))
     _announce(hass, entry)
-    await hub.async_serve()
+    try:
+        await hub.async_serve()
+    except Exception:
+        # Home Assistant would not set them up again.
+        await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+        raise
     return True
 
 

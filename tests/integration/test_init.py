@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq.const import BROKER, DOMAIN
 from custom_components.textmq.hub.runtime_data import RuntimeData
+from custom_components.textmq.hub.variable_entities import VariableEntities
 from homeassistant import block_async_io
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
@@ -120,6 +121,20 @@ async def test_failing_platform(
     assert entry.state is ConfigEntryState.SETUP_ERROR
     with pytest.raises(ConnectionRefusedError):
         await Client.connect(port)
+
+
+@pytest.mark.announced_warnings("Error setting up entry TextMQ")
+async def test_failing_start(
+    hass: HomeAssistant, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """A start that fails when its platforms are set up already can be tried again."""
+    with patch.object(VariableEntities, "async_start", side_effect=RuntimeError):
+        assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await connect("garden")
+    await hass.async_block_till_done()
+    assert state_of(hass, "binary_sensor.garden_connection").state == "on"
 
 
 async def test_client_comes_during_setup(

@@ -13,7 +13,7 @@ from homeassistant.helpers import entity_registry as er
 from .client import until
 from .conftest import Connect, broker_of
 from .house import House, StateHistory
-from .test_attack_a import device_ids, replace
+from .test_unusual_orders import device_ids, replace
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from homeassistant.core import Event, HomeAssistant, callback
 from .client import until
 from .conftest import Connect, broker_of
 from .house import House
-from .test_attack_a import device_ids, replace
+from .test_unusual_orders import device_ids, replace
 
 
 @pytest.fixture
