@@ -311,7 +311,8 @@ async def test_stop_with_a_client_that_does_not_read(
         session = rooms.broker.devices.get("garden").session
         number = 0
         while not session.outbox.paused:
-            await rooms.actions.publish("v", f"{number} " + "v" * 3000)
+            broker.publish("v", f"{number} " + "v" * 3000, device="homeassistant")
+            broker.flush()
             number += 1
             await asyncio.sleep(0)
         await rooms.actions.publish("v", "the last")
