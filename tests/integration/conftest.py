@@ -300,7 +300,9 @@ async def rooms(hass: HomeAssistant, entry: MockConfigEntry) -> RuntimeData:
 
 
 @pytest.fixture
-async def connect(port: int) -> AsyncGenerator[Connect]:
+async def connect(
+    hass: HomeAssistant, port: int, broker_kind: str
+) -> AsyncGenerator[Connect]:
     """Return a function that connects a client, under an ID if one is given, by a key if there is one."""
     clients: list[Client] = []
 
@@ -319,6 +321,9 @@ async def connect(port: int) -> AsyncGenerator[Connect]:
         return client
 
     yield connect
+    if broker_kind == "slow":
+        # It is told of what the test did last before Home Assistant stops.
+        await hass.async_block_till_done()
     for client in clients:
         await client.close()
 
