@@ -239,6 +239,38 @@ async def test_replace_while_stopped(
     assert device_of(hass, "shed").id == device_id
 
 
+async def test_power_cut_after_it(
+    hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
+) -> None:
+    """Where the power fails before the registries are on file, they follow at the next start."""
+    client = await connect("garden")
+    await describe(client)
+    await hass.async_block_till_done()
+    pages = {device_of(hass, one).id: one for one in ("garden", "garden/box")}
+    entities, devices = er.async_get(hass), dr.async_get(hass)
+    before = {
+        one.entity_id: one.unique_id
+        for one in er.async_entries_for_config_entry(entities, entry.entry_id)
+        if "garden" in one.unique_id
+    }
+    key = await replace(hass, entry, "garden", "shed")
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    for entity, unique_id in before.items():
+        entities.async_update_entity(entity, new_unique_id=unique_id)
+    for page, identifier in pages.items():
+        devices.async_update_device(page, new_identifiers={(DOMAIN, identifier)})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await connect("shed", key=key)
+    await hass.async_block_till_done()
+    assert {
+        one.entity_id: one.unique_id.replace("shed", "garden")
+        for one in er.async_entries_for_config_entry(entities, entry.entry_id)
+        if "shed" in one.unique_id
+    } == before
+    assert {device_of(hass, one).id for one in ("shed", "shed/box")} == set(pages)
+    assert state_of(hass, entity_id(hass, "sensor", "shed/soil")).state == "41"
+
+
 async def test_replace_while_stopped_what_was_a_guest(
     hass: HomeAssistant, rooms: RuntimeData, entry: MockConfigEntry, connect: Connect
 ) -> None:

@@ -79,6 +79,8 @@ class ApprovedDevices(Observer):
     async def start(self) -> None:
         """Approve the devices of the subentries, before any client is served, and show them."""
         self._begin_replacements()
+        for device_id, subentry in self._subentries().items():
+            self._replacement.make_up(device_id, subentry.subentry_id)
         async with self._telling:
             await self._tell()
         self._show()

@@ -6,7 +6,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from .device_registry import ShownDevices
+from .device_registry import ShownDevices, device_id_of
 from .shown_device import DEVICE_PREFIX
 from .variable_entities import PREFIX as VARIABLE_PREFIX, VariableEntities
 
@@ -48,9 +48,7 @@ class Replacement:
         self._devices.replacement_begins(old)
         self._devices.remove_page(new)
         self._variables.rename_device(old, new)
-        self._rename_entities(f"{DEVICE_PREFIX}{old}", f"{DEVICE_PREFIX}{new}")
-        self._rename_entities(f"{VARIABLE_PREFIX}{old}", f"{VARIABLE_PREFIX}{new}")
-        self._rename_devices(old, new)
+        self._rename(old, new)
         self._devices.change_id(old, new)
 
     @callback
@@ -58,6 +56,28 @@ class Replacement:
         """Note that the broker has followed, or need not: the new device is removed."""
         if (old := self._under_way.pop(new, None)) is not None:
             self._devices.replacement_ends(old)
+
+    @callback
+    def make_up(self, new: str, subentry_id: str) -> None:
+        """Rename again what the registries have lost: they are on file seconds after the subentries.
+
+        The page of a subentry has the ID of its device, or that of the one before.
+        """
+        for entry in dr.async_entries_for_config_entry(
+            self._device_registry, self._entry_id
+        ):
+            old = device_id_of(entry)
+            if (
+                entry.config_subentry_id == subentry_id
+                and old is not None
+                and old != new
+            ):
+                self._rename(old, new)
+
+    def _rename(self, old: str, new: str) -> None:
+        self._rename_entities(f"{DEVICE_PREFIX}{old}", f"{DEVICE_PREFIX}{new}")
+        self._rename_entities(f"{VARIABLE_PREFIX}{old}", f"{VARIABLE_PREFIX}{new}")
+        self._rename_devices(old, new)
 
     def _rename_entities(self, old: str, new: str) -> None:
         entries = er.async_entries_for_config_entry(
