@@ -134,11 +134,18 @@ def build_node(esphome: Path, name: str, yaml: str, *headers: Path) -> Path:
     version = run(esphome, "version")
     yaml = yaml.replace("component: path", f"component: {COMPONENTS}")
 
-    def make(folder: Path) -> Path:
+    def write(folder: Path) -> None:
         (folder / f"{name}.yaml").write_text(yaml)
         for header in headers:
             (folder / header.name).write_bytes(header.read_bytes())
+
+    def make(folder: Path) -> Path:
+        write(folder)
         run(esphome, "compile", folder / f"{name}.yaml")
         return node_folder(name) / "program"
 
-    return _cached(name, [*component_sources(), *headers], version + yaml, make)
+    made = _cached(name, [*component_sources(), *headers], version + yaml, make)
+    with _lock(CACHE / name):
+        # Another checkout may have built its own in this folder since.
+        write(CACHE / name)
+    return made
