@@ -79,13 +79,6 @@ def node_yaml(host: str, port: int, device_id: str, key: str) -> str:
     return yaml_util.dump({DOMAIN: node}).strip()
 
 
-def _renamed(pattern: str, old: str, new: str) -> str:
-    """Return a filter for the variables of a device under its new ID."""
-    if pattern == old or pattern.startswith(f"{old}/"):
-        return f"{new}{pattern.removeprefix(old)}"
-    return pattern
-
-
 class DeviceSubentryFlow(ConfigSubentryFlow):
     """Approves a device by its ID before it connects, and changes one that is approved."""
 
@@ -333,7 +326,7 @@ class DeviceSubentryFlow(ConfigSubentryFlow):
                 changes[CONF_RIGHTS] = {
                     **rights,
                     **{
-                        what: [_renamed(one, old, new) for one in rights[what]]
+                        what: [names.renamed(one, old, new) for one in rights[what]]
                         for what in (CONF_WRITE, CONF_READ)
                     },
                 }

@@ -139,12 +139,11 @@ class VariableEntity[Value](TextMqEntity):
         self._publisher = variable.device, variable.will
         self._value = variable.value
         self._time = variable.time
-        self._expired = False
         self._written: tuple[str | None, bool] | None = None
         """Value and availability, as last written."""
         self._unlisten: list[CALLBACK_TYPE] = []
         self._apply()
-        self._expired = self._is_expired()
+        self._expired = self._is_expired(self.data.broker.now())
         self._refresh()
 
     @property
@@ -192,15 +191,15 @@ class VariableEntity[Value](TextMqEntity):
         """Take the changed description, and the value that is left under it."""
         self._apply()
         self._value, self._time = self.variable.value, self.variable.time
-        self._expired = self._is_expired()
+        self._expired = self._is_expired(self.data.broker.now())
         self._update_registry()
         self._written = None
         self.write()
 
     @callback
-    def expire(self, now: float, seconds: float) -> None:
-        """Be unavailable while the value is older than seconds, or of a time later than now (protocol B3)."""
-        expired = self._value is not None and not 0 <= now - self._time <= seconds
+    def expire(self, now: float) -> None:
+        """Be unavailable while the value is older than described, or of a time later than now (protocol B3)."""
+        expired = self._is_expired(now)
         if expired is not self._expired:
             self._expired = expired
             self.write()
@@ -295,11 +294,11 @@ class VariableEntity[Value](TextMqEntity):
         for device in {self.device, self.data.devices.showing(publisher)}:
             self._unlisten.append(device.listen(self.write))
 
-    def _is_expired(self) -> bool:
+    def _is_expired(self, now: float) -> bool:
         seconds = description_of(self.variable).expire
         if self._value is None or seconds is None:
             return False
-        return not 0 <= self.data.broker.now() - self._time <= seconds
+        return not 0 <= now - self._time <= seconds
 
     def _apply(self) -> None:
         """Take the description of the variable, and the device that it is shown on."""

@@ -7,6 +7,7 @@ from typing import Final
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from ..broker import BadReason, Delivery, DeviceState, Refusal, Variable, names, wire
+from ..broker.core.variables import may_own
 from ..const import DOMAIN
 from .broker_api import BrokerApi, BrokerGone
 from .sanitize import single_line
@@ -123,7 +124,7 @@ class Actions:
         states = {
             device_id: self._broker.state(device_id)
             for device_id in (variable.owner, variable.device)
-            if device_id and device_id != names.HOME_ASSISTANT
+            if may_own(device_id)
         }
         if states and DeviceState.CONNECTED not in states.values():
             raise _not_there(*next(iter(states.items())))

@@ -225,18 +225,6 @@ class ApprovedDevices(Observer):
             self._devices.set_area(device_id, area_id)
 
     @callback
-    def change(self, device_id: str, changes: Mapping[str, Any]) -> bool:
-        """Change the data of a device's subentry; returns False where it is gone."""
-        subentry = self._subentries().get(device_id)
-        if subentry is None:
-            return False
-        data = {**subentry.data, **changes}
-        self._hass.config_entries.async_update_subentry(
-            self._entry, subentry, data=data
-        )
-        return True
-
-    @callback
     def has_key(self, device_id: str, key: str) -> bool:
         """Tell whether an approved device has a key, in base64."""
         subentry = self._subentries().get(device_id)
@@ -244,8 +232,12 @@ class ApprovedDevices(Observer):
 
     async def set_key(self, device_id: str, key: str) -> bool:
         """Give an approved device another key, in base64; returns False where it is gone."""
-        if not self.change(device_id, {CONF_KEY: key}):
+        subentry = self._subentries().get(device_id)
+        if subentry is None:
             return False
+        self._hass.config_entries.async_update_subentry(
+            self._entry, subentry, data={**subentry.data, CONF_KEY: key}
+        )
         self._issues.forget(device_id, ENDED_BY_SETTINGS)
         await self.follow()
         return True

@@ -1,16 +1,13 @@
 """A new board, or the same one under a new ID, takes over the pages and entities of a device."""
 
-from typing import Final
-
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
+from ..broker import names
 from .device_registry import ShownDevices, device_id_of
 from .shown_device import DEVICE_PREFIX
 from .variable_entities import PREFIX as VARIABLE_PREFIX, VariableEntities
-
-_SEPARATOR: Final = "/"
 
 
 class Replacement:
@@ -85,8 +82,8 @@ class Replacement:
         )
         entity_ids = {entry.unique_id: entry.entity_id for entry in entries}
         for entry in entries:
-            unique_id = _renamed(entry.unique_id, old, new)
-            if unique_id is None:
+            unique_id = names.renamed(entry.unique_id, old, new)
+            if unique_id == entry.unique_id:
                 continue
             if (other := entity_ids.get(unique_id)) is not None:
                 self._entity_registry.async_remove(other)
@@ -99,7 +96,7 @@ class Replacement:
             self._device_registry, self._entry_id
         ):
             identifiers = {
-                (domain, _renamed(one, old, new) or one)
+                (domain, names.renamed(one, old, new))
                 for domain, one in entry.identifiers
             }
             if identifiers == entry.identifiers:
@@ -113,10 +110,3 @@ class Replacement:
             self._device_registry.async_update_device(
                 entry.id, new_identifiers=identifiers
             )
-
-
-def _renamed(name: str, old: str, new: str) -> str | None:
-    """Return a name with another beginning, None where it does not begin with the old one."""
-    if name == old or name.startswith(f"{old}{_SEPARATOR}"):
-        return f"{new}{name.removeprefix(old)}"
-    return None

@@ -57,8 +57,8 @@ class ShownVariable(Protocol):
     def follow_devices(self) -> None:
         """Follow the device that published last, after another one did, or devices came or went."""
 
-    def expire(self, now: float, seconds: float) -> None:
-        """Be unavailable while the value is older than seconds; now is in seconds since 1970."""
+    def expire(self, now: float) -> None:
+        """Be unavailable while the value is older than its description allows; now is in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

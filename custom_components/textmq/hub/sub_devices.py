@@ -1,13 +1,14 @@
 """Parts of devices as devices of their own, each by the device that it is a part of (protocol B6)."""
 
 from collections import Counter
+from functools import partial
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import area_registry as ar, device_registry as dr
 
-from ..broker import Definition
+from ..broker import Definition, names
 from ..const import BROKER, DOMAIN
 from .sanitize import label
 from .shown_device import ShownDevice
@@ -70,11 +71,7 @@ class SubDevices:
     @callback
     def rename_device(self, old: str, new: str) -> None:
         """Follow a device that is replaced by another: its variables and its parts have new names."""
-
-        def renamed(name: str) -> str:
-            beginning, separator, rest = name.partition(_SEPARATOR)
-            return f"{new}{separator}{rest}" if beginning == old else name
-
+        renamed = partial(names.renamed, old=old, new=new)
         self._part_of = {
             renamed(name): renamed(part) for name, part in self._part_of.items()
         }

@@ -10,7 +10,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
-from ..broker import Observer, Publication, Variable
+from ..broker import Observer, Publication, Variable, names
 from ..broker.core.variables import may_own
 from ..const import DOMAIN
 from ..kinds import platform_of
@@ -54,8 +54,8 @@ class VariableEntities(Observer):
         self._warn_once = warn_once
         self._shows = shows
         self._by_name: dict[str, ShownVariable] = {}
-        self._expiring: dict[ShownVariable, float] = {}
-        """Seconds for which the values of an entity are worth anything."""
+        self._expiring: dict[ShownVariable, None] = {}
+        """Entities whose values are worth anything for a time only."""
 
     async def async_start(self) -> None:
         """Show all variables that there are, and none of the past; what happens meanwhile is followed already."""
@@ -100,8 +100,8 @@ class VariableEntities(Observer):
     def expire(self) -> None:
         """Let values expire whose time has passed; called once a second."""
         now = self._broker.now()
-        for entity, seconds in tuple(self._expiring.items()):
-            entity.expire(now, seconds)
+        for entity in tuple(self._expiring):
+            entity.expire(now)
 
     # Publishes
 
@@ -173,9 +173,9 @@ class VariableEntities(Observer):
         """Show the variables of a device under their new names as soon as they have them."""
         new_names = {}
         for name in tuple(self._by_name):
-            if name != old and not name.startswith(f"{old}/"):
+            new_name = names.renamed(name, old, new)
+            if new_name == name:
                 continue
-            new_name = f"{new}{name.removeprefix(old)}"
             variable = self._broker.variables.get(new_name)
             if variable is None or self._can_show(self._by_name[name], variable):
                 new_names[name] = new_name
@@ -275,6 +275,6 @@ class VariableEntities(Observer):
     def _note_expiry(self, entity: ShownVariable) -> None:
         definition = entity.variable.definition
         if definition is not None and definition.expire is not None:
-            self._expiring[entity] = definition.expire
+            self._expiring[entity] = None
         else:
             self._expiring.pop(entity, None)

@@ -65,7 +65,7 @@ class Replacement:
             yield
 
     def _follow(self, variable: Variable, old: str, new: str) -> None:
-        name = _moved(variable.name, old, new)
+        name = names.renamed(variable.name, old, new)
         if name != variable.name and names.is_variable_name(name):
             self._rename(variable, name, old, new)
         elif old in (variable.owner, variable.described_by, variable.device):
@@ -116,18 +116,11 @@ def _id(device_id: str, old: str, new: str) -> str:
     return new if device_id == old else device_id
 
 
-def _moved(name: str, old: str, new: str) -> str:
-    """Return a variable's name with the new ID in the place of the old one at its beginning."""
-    if name == old or name.startswith(f"{old}/"):
-        return new + name.removeprefix(old)
-    return name
-
-
 def _definition(definition: Definition | None, old: str, new: str) -> Definition | None:
     """Return a description whose commands go to the new device's names."""
     if definition is None or definition.set is None:
         return definition
-    name = _moved(definition.set, old, new)
+    name = names.renamed(definition.set, old, new)
     if name == definition.set or not names.is_variable_name(name):
         return definition
     params = {**definition.params, "SET": wire.encode(name)}

@@ -112,6 +112,13 @@ def check_device_id(device_id: str) -> None:
         )
 
 
+def renamed(name: str, old: str, new: str) -> str:
+    """Return a name or filter of a device's own, under its new ID; one that does not begin with the old ID stays."""
+    if name == old or name.startswith(f"{old}/"):
+        return new + name.removeprefix(old)
+    return name
+
+
 def is_token(text: str) -> bool:
     """Tell whether text can be a token (protocol B2, B5, B6)."""
     return 1 <= len(text) <= MAX_TOKEN and text.isprintable()
