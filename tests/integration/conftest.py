@@ -31,6 +31,7 @@ from tests.broker.encryption import client_context
 
 from .announced import Announced, announced_warnings
 from .client import Client
+from .house import House
 from .slow_broker import SlowBroker
 
 __all__ = ["announced_warnings"]
@@ -326,6 +327,14 @@ async def connect(
         await hass.async_block_till_done()
     for client in clients:
         await client.close()
+
+
+@pytest.fixture
+async def house(hass: HomeAssistant, entry: MockConfigEntry, connect: Connect) -> House:
+    """Return a house whose broker runs."""
+    house = House(hass, entry, connect)
+    await house.start()
+    return house
 
 
 def broker_of(entry: MockConfigEntry) -> Broker:

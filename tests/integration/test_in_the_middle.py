@@ -4,14 +4,13 @@ import asyncio
 import dataclasses
 
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.textmq.hub import local
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
 from .client import until
-from .conftest import Connect, broker_of
+from .conftest import broker_of
 from .house import House, StateHistory
 from .test_unusual_orders import device_ids, replace
 
@@ -20,14 +19,6 @@ from .test_unusual_orders import device_ids, replace
 def known() -> list[str]:
     """Return the IDs of the devices that are approved."""
     return ["garden", "kitchen"]
-
-
-@pytest.fixture
-async def house(hass: HomeAssistant, entry: MockConfigEntry, connect: Connect) -> House:
-    """Return a house whose broker runs."""
-    house = House(hass, entry, connect)
-    await house.start()
-    return house
 
 
 async def test_stop_while_a_device_is_replaced(

@@ -13,10 +13,7 @@ import re
 from typing import Any, Final
 
 import pytest
-from pytest_homeassistant_custom_component.common import (
-    MockConfigEntry,
-    async_capture_events,
-)
+from pytest_homeassistant_custom_component.common import async_capture_events
 
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
@@ -28,7 +25,7 @@ from homeassistant.helpers import (
 )
 
 from .client import TIMEOUT
-from .conftest import Connect, device_of
+from .conftest import device_of
 from .house import (
     GUEST,
     HOME_ASSISTANT,
@@ -657,14 +654,6 @@ ORDERED_BY_GUESTS: Final = {
 def known() -> list[str]:
     """Return the IDs of the devices that are approved."""
     return ["garden", "kitchen"]
-
-
-@pytest.fixture
-async def house(hass: HomeAssistant, entry: MockConfigEntry, connect: Connect) -> House:
-    """Return a house whose broker runs."""
-    house = House(hass, entry, connect)
-    await house.start()
-    return house
 
 
 def cases(*tables: dict[str, str]) -> Iterator[Any]:

@@ -20,14 +20,6 @@ def known() -> list[str]:
     return ["garden", "kitchen"]
 
 
-@pytest.fixture
-async def house(hass: HomeAssistant, entry: MockConfigEntry, connect: Connect) -> House:
-    """Return a house whose broker runs."""
-    house = House(hass, entry, connect)
-    await house.start()
-    return house
-
-
 def replace(house: House, old: str, new: str) -> None:
     """Replace a device, as the flow does in its last step."""
     (subentry,) = [

@@ -18,14 +18,6 @@ from .house import House
 from .test_unusual_orders import device_ids, replace
 
 
-@pytest.fixture
-async def house(hass: HomeAssistant, entry: MockConfigEntry, connect: Connect) -> House:
-    """Return a house whose broker runs."""
-    house = House(hass, entry, connect)
-    await house.start()
-    return house
-
-
 async def test_trigger_that_publishes_something_new(
     hass: HomeAssistant, house: House
 ) -> None:
